@@ -1,0 +1,1 @@
+"""Image codecs: image to codebook indices or bytes, and back; trained models, baselines, metrics."""

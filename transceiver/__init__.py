@@ -1,0 +1,1 @@
+"""The simulator: scenario file, link, taps, sweep, results, figures and command line."""
