@@ -1,0 +1,130 @@
+"""The training loop: what every system is trained with.
+
+A run is a folder: ``log.jsonl`` (a line per report and validation), ``checkpoint.pt`` (everything
+needed to go on), ``best.safetensors`` (the weights with the least validation loss so far). Killed
+at any moment, the same call goes on from the last checkpoint and ends with the same weights as an
+uninterrupted run: each step draws from a generator of its own, seeded by (seed, step).
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+
+class Task(Protocol):
+    """What is trained: networks, optimisers and data behind five verbs."""
+
+    def train_step(
+        self, *, progress: float, generator: torch.Generator
+    ) -> Mapping[str, float]:
+        """One optimiser step, ``progress`` in [0, 1) through the schedule; values for the log."""
+        ...
+
+    def validate(self) -> Mapping[str, float]:
+        """Measurements on held-out data; ``loss`` decides which weights are the best."""
+        ...
+
+    def export(self, path: Path, *, training: Mapping[str, Any]) -> None:
+        """Write the weights that a codec loads."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that changes while training."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long to train, and how often to look up.
+
+    Attributes:
+        steps: Optimiser steps in all.
+        seed: Seed of every draw.
+        report_every: Steps between lines of training values.
+        validate_every: Steps between validations.
+        checkpoint_minutes: Time between checkpoints; one is also written at the end.
+    """
+
+    steps: int
+    seed: int
+    report_every: int = 50
+    validate_every: int = 500
+    checkpoint_minutes: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Refuse counts that never come round."""
+        for name in ("steps", "report_every", "validate_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+def step_generator(seed: int, step: int) -> torch.Generator:
+    """The generator of one step."""
+    return torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**32)
+
+
+def train(
+    task: Task,
+    schedule: Schedule,
+    *,
+    folder: Path,
+    training: Mapping[str, Any],
+    report: Callable[[int, Mapping[str, float]], None],
+) -> float:
+    """Train, or go on training, in ``folder``; return the least validation loss.
+
+    Args:
+        task: Networks and data, freshly built.
+        schedule: Length, seed and intervals.
+        folder: The run; made if absent, resumed if it holds a checkpoint.
+        training: What the exported weights shall say of their training.
+        report: Called with (step, values) whenever a line is logged.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = folder / "checkpoint.pt"
+    step, best = 0, float("inf")
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        task.load_state_dict(state["task"])
+        step, best = state["step"], state["best"]
+    saved_at = time.monotonic()
+    mean: dict[str, float] = {}
+    with (folder / "log.jsonl").open("a", buffering=1) as log:
+
+        def note(values: Mapping[str, float]) -> None:
+            log.write(json.dumps({"step": step, **values}) + "\n")
+            report(step, values)
+
+        while step < schedule.steps:
+            generator = step_generator(schedule.seed, step)
+            values = task.train_step(progress=step / schedule.steps, generator=generator)
+            step += 1
+            for name, value in values.items():
+                mean[name] = mean.get(name, 0.0) + value / schedule.report_every
+            if step % schedule.report_every == 0:
+                note(mean)
+                mean = {}
+            if step % schedule.validate_every == 0 or step == schedule.steps:
+                measured = task.validate()
+                note({f"validation_{name}": value for name, value in measured.items()})
+                if measured["loss"] < best:
+                    best = measured["loss"]
+                    facts = {**training, "step": step, **measured}
+                    task.export(folder / "best.safetensors", training=facts)
+            overdue = time.monotonic() - saved_at > 60 * schedule.checkpoint_minutes
+            if overdue or step == schedule.steps:
+                partial = checkpoint.with_suffix(".partial")
+                torch.save({"task": task.state_dict(), "step": step, "best": best}, partial)
+                os.replace(partial, checkpoint)
+                saved_at = time.monotonic()
+    return best

@@ -1,0 +1,1 @@
+"""Vector-quantised codecs: an image becomes the indices of learned codewords."""
