@@ -36,7 +36,7 @@ class Ragged:
 
     def split(self) -> tuple[Tensor, ...]:
         """The sequences, each ``[length, ...]``: views, not copies."""
-        return self.values.split(list(self.lengths))
+        return tuple(torch.split(self.values, list(self.lengths)))
 
     def take(self, lengths: Sequence[int]) -> "Ragged":
         """The first ``lengths[i]`` elements of each sequence i.
@@ -59,6 +59,7 @@ class Ragged:
             raise ValueError(f"multiple must be at least 1, got {multiple}")
         if all(n % multiple == 0 for n in self.lengths):
             return self
-        parts = [torch.cat([p, p.new_zeros(-len(p) % multiple, *p.shape[1:])])
-                 for p in self.split()]
+        parts = [
+            torch.cat([p, p.new_zeros(-len(p) % multiple, *p.shape[1:])]) for p in self.split()
+        ]
         return Ragged.of(parts)

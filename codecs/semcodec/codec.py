@@ -15,6 +15,11 @@ class IndexCodec(Protocol):
     """An image becomes codebook indices: the vector-quantised systems."""
 
     @property
+    def sha256(self) -> str:
+        """Digest of the weights."""
+        ...
+
+    @property
     def bits_per_index(self) -> int:
         """Bits that one index takes; the codebook has 2**bits_per_index words."""
         ...
@@ -25,6 +30,10 @@ class IndexCodec(Protocol):
 
     def decode(self, indices: Indices, height: int, width: int) -> Image:
         """The image ``[3, height, width]`` that indices ``[n]`` stand for."""
+        ...
+
+    def displacement(self, sent: Indices, received: Indices) -> Tensor:
+        """How far the codeword received lies from the one sent, ``[n]``, in the latent space."""
         ...
 
 

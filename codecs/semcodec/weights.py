@@ -6,7 +6,6 @@ Beside ``NAME.safetensors`` lies ``NAME.sha256`` with the digest of the file. Me
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,8 +47,9 @@ def locate(name_or_path: str) -> Path:
         path = SHIPPED / f"{name_or_path}.safetensors"
     if not path.is_file():
         shipped = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.safetensors"))) or "none"
-        raise WeightsError(f"weights must be a .safetensors file or one of: {shipped}; "
-                           f"got {name_or_path}")
+        raise WeightsError(
+            f"weights must be a .safetensors file or one of: {shipped}; got {name_or_path}"
+        )
     return path
 
 
@@ -76,7 +76,7 @@ def save(
     save_file(packed, partial, metadata)
     digest = hashlib.sha256(partial.read_bytes()).hexdigest()
     path.with_suffix(".sha256").write_text(f"{digest}  {path.name}\n")
-    os.replace(partial, path)
+    partial.replace(path)
     return digest
 
 
@@ -100,8 +100,10 @@ def load(path: Path, *, model: str) -> Weights:
         raise WeightsError(f"{path.name} must be a safetensors file, got: {error}") from error
     found = (metadata.get("model"), metadata.get("version"))
     if found != (model, VERSION):
-        raise WeightsError(f"{path.name} must hold model {model} version {VERSION}, got "
-                           f"{found[0]} version {found[1]}")
+        raise WeightsError(
+            f"{path.name} must hold model {model} version {VERSION}, got "
+            f"{found[0]} version {found[1]}"
+        )
     return Weights(
         {n: t.float() if t.dtype == torch.float16 else t for n, t in tensors.items()},
         json.loads(metadata["config"]),

@@ -7,7 +7,6 @@ uninterrupted run: each step draws from a generator of its own, seeded by (seed,
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,9 +19,7 @@ import torch
 class Task(Protocol):
     """What is trained: networks, optimisers and data behind five verbs."""
 
-    def train_step(
-        self, *, progress: float, generator: torch.Generator
-    ) -> Mapping[str, float]:
+    def train_step(self, *, progress: float, generator: torch.Generator) -> Mapping[str, float]:
         """One optimiser step, ``progress`` in [0, 1) through the schedule; values for the log."""
         ...
 
@@ -125,6 +122,6 @@ def train(
             if overdue or step == schedule.steps:
                 partial = checkpoint.with_suffix(".partial")
                 torch.save({"task": task.state_dict(), "step": step, "best": best}, partial)
-                os.replace(partial, checkpoint)
+                partial.replace(checkpoint)
                 saved_at = time.monotonic()
     return best

@@ -40,8 +40,10 @@ class Photos:
                 with PillowImage.open(path) as picture:
                     pixels = torch.from_numpy(np.array(picture.convert("RGB")))
                 if min(pixels.shape[:2]) < crop:
-                    raise ValueError(f"pictures must be at least {crop} pixels wide and high, "
-                                     f"got {path} of {pixels.shape[1]} x {pixels.shape[0]}")
+                    raise ValueError(
+                        f"pictures must be at least {crop} pixels wide and high, "
+                        f"got {path} of {pixels.shape[1]} x {pixels.shape[0]}"
+                    )
                 pictures.append(pixels)
         return Photos(tuple(pictures), crop)
 

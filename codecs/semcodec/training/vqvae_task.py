@@ -82,7 +82,8 @@ class VqVaeTask:
         if not self.quantizing and progress >= choices.codebook_start:
             with torch.no_grad():
                 sample = self.train_photos.batch(8 * choices.batch, generator=generator)
-                latents = torch.cat([network.encode(part) for part in sample.split(choices.batch)])
+                parts = torch.split(sample, choices.batch)
+                latents = torch.cat([network.encode(part) for part in parts])
             network.codebook.restart(latents, iterations=10, generator=generator)
             self.quantizing = True
 
@@ -96,7 +97,7 @@ class VqVaeTask:
         error = F.mse_loss(output, pictures)
         loss = error / 0.05 + choices.commitment * commitment
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         self.optimizer.step()
         if self.quantizing:
@@ -118,7 +119,7 @@ class VqVaeTask:
         """Mean squared error, mean PSNR [dB] and codebook use on the validation crops."""
         psnr_db, errors = [], []
         counts = torch.zeros(self.network.config.codebook_size)
-        for picture in self.validation_pictures.split(1):
+        for picture in torch.split(self.validation_pictures, 1):
             output, _, quantized = self.network(picture)
             error = F.mse_loss(output.clamp(0, 1), picture).item()
             errors.append(error)

@@ -47,7 +47,7 @@ class EmaCodebook(nn.Module):
         self.register_buffer("sums", self.codewords.clone(), persistent=True)
 
     def nearest(self, vectors: Tensor) -> Tensor:
-        """Indices ``[n]`` of the codewords with the least squared distance to vectors ``[n, D]``."""
+        """Indices ``[n]`` of the codewords nearest to vectors ``[n, D]``."""
         # ||z - e||^2 = ||z||^2 - 2 z.e + ||e||^2, and ||z||^2 is the same for every codeword.
         bias = self.codewords.square().sum(1)
         return torch.addmm(bias, vectors, self.codewords.T, alpha=-2.0).argmin(1)

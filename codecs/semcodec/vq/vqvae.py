@@ -71,7 +71,7 @@ def _up(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 class VqVae(nn.Module):
-    """Encoder, codebook and decoder. Pictures are ``[B, 3, H, W]`` in [0, 1], sides multiples of 8."""
+    """Encoder, codebook, decoder; pictures ``[B, 3, H, W]`` in [0, 1], sides multiples of 8."""
 
     def __init__(self, config: VqVaeConfig) -> None:
         """Build the network with fresh weights from torch's global generator."""

@@ -1,0 +1,87 @@
+"""The VQ-VAE as an index codec."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from semcodec import weights
+from semcodec.codec import Image, Indices
+from semcodec.errors import WeightsError
+from semcodec.vq.vqvae import STRIDE, VqVae, VqVaeConfig
+
+
+@dataclass(frozen=True)
+class VqVaeCodec:
+    """One index of ``bits_per_index`` bits for each block of 8 x 8 pixels, row by row.
+
+    Sides that are no multiple of 8 are continued by their last row and column, and cut back
+    after decoding; height and width are known to both ends.
+    """
+
+    network: VqVae
+    sha256: str
+
+    @staticmethod
+    def load(name_or_path: str) -> "VqVaeCodec":
+        """Load shipped weights by name, or a ``.safetensors`` file by path.
+
+        Raises:
+            WeightsError: There is no such file, or it does not hold this network.
+        """
+        path = weights.locate(name_or_path)
+        content = weights.load(path, model="vqvae")
+        config: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in content.config.items()
+        }
+        try:
+            network = VqVae(VqVaeConfig(**config))
+            missing, unexpected = network.load_state_dict(dict(content.tensors), strict=False)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise WeightsError(
+                f"{path.name} must fit the network it names, got {str(error).splitlines()[0]}"
+            ) from error
+        if set(missing) - {"codebook.counts", "codebook.sums"} or unexpected:
+            raise WeightsError(
+                f"{path.name} must hold every tensor of the network, "
+                f"got missing {missing} and unexpected {unexpected}"
+            )
+        network.requires_grad_(False).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return VqVaeCodec(network, content.sha256)
+
+    @property
+    def bits_per_index(self) -> int:
+        """log2 of the codebook size."""
+        return self.network.config.bits_per_index
+
+    def encode(self, image: Image) -> Indices:
+        """Indices ``[ceil(H/8) * ceil(W/8)]`` of an image ``[3, H, W]``."""
+        _, height, width = image.shape
+        picture = image[None].float() / 255
+        pad = (0, -width % STRIDE, 0, -height % STRIDE)
+        with torch.inference_mode():
+            padded = F.pad(picture, pad, mode="replicate")
+            latents = self.network.encode(padded.contiguous(memory_format=torch.channels_last))
+            indices = self.network.codebook(latents).indices
+        return torch.clone(indices.reshape(-1))
+
+    def decode(self, indices: Indices, height: int, width: int) -> Image:
+        """The image ``[3, height, width]`` of its indices."""
+        rows, columns = -(-height // STRIDE), -(-width // STRIDE)
+        if indices.shape != (rows * columns,):
+            raise ValueError(
+                f"indices must be [{rows * columns}] for {width} x {height} pixels, "
+                f"got {list(indices.shape)}"
+            )
+        with torch.inference_mode():
+            vectors = self.network.codebook.lookup(indices.reshape(1, rows, columns))
+            picture = self.network.decode(vectors)[0, :, :height, :width]
+            image: Image = (picture.clamp(0, 1) * 255).round().to(torch.uint8)
+            return torch.clone(image)
+
+    def displacement(self, sent: Indices, received: Indices) -> Tensor:
+        """Distance ||e_i - e_j|| between the codewords sent and received, ``[n]``."""
+        codewords = self.network.codebook.codewords
+        return (codewords[sent] - codewords[received]).norm(dim=1)

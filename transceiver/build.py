@@ -1,0 +1,275 @@
+"""From a checked scenario to the blocks that run it: one explicit match for each kind."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import nan
+from typing import assert_never
+
+from phy.constellation import Constellation
+from phy.crc import Crc
+from phy.cross_qam import cross_qam
+from phy.fading import NoFading, Rayleigh, Rician
+from phy.interleave import Permutation, RowColumn
+from phy.ldpc.belief_propagation import BeliefPropagation
+from phy.ldpc.code import LdpcCode
+from phy.ldpc.dvbs2 import DvbS2
+from phy.ldpc.gallager import Gallager
+from phy.ldpc.ieee80211n import Ieee80211n
+from phy.ldpc.nr import Nr
+from phy.psk import bpsk, psk8, qpsk
+from phy.qam import qam
+from phy.snr import esn0_db_from_ebn0_db, noise_variance_from_esn0_db
+from semcodec.bpg.codec import Bpg
+from semcodec.codec import Image
+from semcodec.errors import BudgetError
+from semcodec.jpeg import Jpeg
+from semcodec.vq.codec import VqVaeCodec
+from semcodec.webp import WebP
+from transceiver.coding import Coding
+from transceiver.link import BinarySymmetric, Conditions, Link
+from transceiver.scenario import Scenario
+from transceiver.scenario import phy as section
+from transceiver.scenario import source as source_section
+from transceiver.source import (
+    LENGTH_BITS,
+    ByteSource,
+    IndexSource,
+    Picture,
+    RandomBits,
+    Sent,
+    decode_source,
+)
+
+_BLOCKS_OF_BITS = 64
+_UNCODED_BITS = 65536
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A codec's link, and what its source encoder has made so far.
+
+    Attributes:
+        name: The codec's name in the scenario.
+        link: The blocks.
+        kind: The codec's kind.
+    """
+
+    name: str
+    kind: str
+    link: Link
+    _sent: dict[int, Sent | BudgetError] = field(default_factory=dict, repr=False, compare=False)
+
+    def encode(self, picture: Picture) -> Sent:
+        """The frame of a picture, made once; raises `BudgetError` where none fits."""
+        if picture.key not in self._sent:
+            assert not isinstance(self.link.source, RandomBits)
+            try:
+                self._sent[picture.key] = self.link.source.encode(picture)
+            except BudgetError as error:
+                self._sent[picture.key] = error
+        sent = self._sent[picture.key]
+        if isinstance(sent, BudgetError):
+            raise sent
+        return sent
+
+    def decode_clean(self, sent: Sent) -> Image | None:
+        """The picture of a frame that arrives undamaged."""
+        return decode_source(self.link.source, sent.bits, sent, intact=True).image
+
+
+def build(scenario: Scenario) -> dict[str, Sender]:
+    """The links of a scenario, by codec."""
+    senders: dict[str, Sender] = {}
+    index_codecs_first = sorted(
+        scenario.codecs, key=lambda name: scenario.codecs[name].kind != "vq"
+    )
+    for name in index_codecs_first:
+        senders[name] = _sender(name, scenario, senders)
+    return {name: senders[name] for name in scenario.codecs}
+
+
+def conditions(link: Link, scenario: Scenario, value: float) -> Conditions:
+    """The channel of a link at one value of the swept quantity."""
+    match scenario.sweep.quantity:
+        case "flip_probability":
+            return Conditions(noise_variance=nan, flip_probability=value)
+        case "esn0_db":
+            esn0_db = value
+        case "ebn0_db":
+            nominal = link.format.nominal_bits_per_symbol
+            esn0_db = esn0_db_from_ebn0_db(value, bits_per_symbol=1, code_rate=nominal)
+    return Conditions(noise_variance_from_esn0_db(esn0_db), flip_probability=nan)
+
+
+def _sender(name: str, scenario: Scenario, others: Mapping[str, Sender]) -> Sender:
+    codec, phy = scenario.codecs[name], scenario.phy_of(name)
+    crc = None if phy.crc == "none" else Crc(phy.crc)
+    scrambler = phy.scrambler
+    skeleton = Link(
+        source=RandomBits(1),
+        crc=crc,
+        coding=_coding(phy),
+        scrambler_init=scrambler.c_init if scrambler.kind == "gold" else None,
+        modulation=_modulation(phy.modulation),
+        demapper=phy.modulation.demapper,
+        channel=_channel(phy.channel),
+        equalizer=phy.equalizer.kind,
+        failure=scenario.failure,
+    )
+    source = _source(codec, skeleton, scenario, others)
+    link = Link(**{**vars(skeleton), "source": source})
+    return Sender(name, codec.kind, link)
+
+
+def _source(
+    codec: source_section.CodecSection,
+    link: Link,
+    scenario: Scenario,
+    others: Mapping[str, Sender],
+) -> IndexSource | ByteSource | RandomBits:
+    match codec:
+        case source_section.BitsSource():
+            k = link.format.k
+            whole = _BLOCKS_OF_BITS * k - link.format.crc_bits if k else _UNCODED_BITS
+            return RandomBits(codec.payload_bits or whole)
+        case source_section.VqCodec():
+            return IndexSource(VqVaeCodec.load(codec.weights))
+        case source_section.BpgCodec():
+            byte_codec: Bpg | Jpeg | WebP = Bpg(chroma=codec.chroma)
+        case source_section.JpegCodec():
+            byte_codec = Jpeg(chroma=codec.chroma)
+        case source_section.WebpCodec():
+            byte_codec = WebP()
+        case _:
+            assert_never(codec)
+    known = codec.headers == "known"
+    return ByteSource(
+        byte_codec,
+        _maker(byte_codec, codec.budget, link, others, headers_known=known),
+        headers_known=known,
+        best_effort=scenario.failure == "best_effort",
+    )
+
+
+def _maker(
+    codec: Bpg | Jpeg | WebP,
+    budget: source_section.BudgetSection,
+    link: Link,
+    others: Mapping[str, Sender],
+    *,
+    headers_known: bool,
+) -> Callable[[Picture], bytes]:
+    """How a byte codec's bitstream is made: at a fixed quality, or within a number of bytes."""
+
+    def of_symbols(symbols: int) -> int:
+        return (link.format.capacity(symbols) - LENGTH_BITS) // 8
+
+    def allowed_bytes(picture: Picture) -> int:
+        match budget:
+            case source_section.SymbolsOf():
+                other = others[budget.codec]
+                bits = other.encode(picture).bits.numel()
+                return of_symbols(other.link.format.account(bits).symbols)
+            case source_section.SourceBitsOf():
+                return others[budget.codec].encode(picture).bits.numel() // 8
+            case source_section.Cbr():
+                return of_symbols(int(budget.value * picture.pixels.numel() + 1e-6))
+            case source_section.Bytes():
+                return budget.value
+            case source_section.Quality():
+                raise AssertionError("a fixed quality has no budget")
+            case _:
+                assert_never(budget)
+
+    def make(picture: Picture) -> bytes:
+        if isinstance(budget, source_section.Quality):
+            return codec.encode(picture.pixels, budget.value)
+        allowed = allowed_bytes(picture)
+        if not headers_known:
+            return codec.encode_to_budget(picture.pixels, allowed)
+        smallest = codec.encode(picture.pixels, codec.qualities[0])
+        granted = allowed + codec.header_bytes(smallest)
+        while True:
+            data = codec.encode_to_budget(picture.pixels, granted)
+            excess = len(data) - codec.header_bytes(data) - allowed
+            if excess <= 0:
+                return data
+            granted -= excess
+
+    return make
+
+
+def _coding(phy: section.Phy) -> Coding | None:
+    code = _code(phy.code)
+    if code is None:
+        return None
+    decoder = BeliefPropagation(code.graph, iterations=phy.decoder.iterations)
+    return Coding(code, decoder, _interleaver(phy.interleaver))
+
+
+def _code(code: section.CodeSection) -> LdpcCode | None:
+    match code:
+        case section.NoCode():
+            return None
+        case section.Ieee80211nCode():
+            return Ieee80211n(code.n, code.rate)
+        case section.DvbS2Code():
+            return DvbS2(code.n, code.rate)
+        case section.NrCode():
+            return Nr(code.k, code.n)
+        case section.GallagerCode():
+            return Gallager(
+                n=code.n,
+                column_weight=code.column_weight,
+                row_weight=code.row_weight,
+                seed=code.seed,
+            )
+        case _:
+            assert_never(code)
+
+
+def _interleaver(interleaver: section.InterleaverSection) -> RowColumn | Permutation | None:
+    match interleaver:
+        case section.NoInterleaver():
+            return None
+        case section.RowColumnInterleaver():
+            return RowColumn(interleaver.columns)
+        case section.PermutationInterleaver():
+            return Permutation(interleaver.seed)
+        case _:
+            assert_never(interleaver)
+
+
+def _modulation(modulation: section.ModulationSection) -> Constellation:
+    match modulation:
+        case section.Qam():
+            return qam(modulation.order, axes=modulation.axes)
+        case section.CrossQam():
+            return cross_qam(modulation.order)
+        case section.Psk():
+            makers: dict[int, Callable[[], Constellation]] = {2: bpsk, 4: qpsk, 8: psk8}
+            return makers[modulation.order]()
+        case _:
+            assert_never(modulation)
+
+
+def _channel(
+    channel: section.ChannelSection,
+) -> NoFading | Rayleigh | Rician | BinarySymmetric:
+    match channel:
+        case section.AwgnChannel():
+            return NoFading()
+        case section.RayleighChannel():
+            return Rayleigh(_span(channel.fading))
+        case section.RicianChannel():
+            return Rician(channel.k_factor, _span(channel.fading))
+        case section.BscChannel():
+            return BinarySymmetric()
+        case _:
+            assert_never(channel)
+
+
+def _span(fading: section.FadingSpan) -> int | None:
+    if isinstance(fading, section.Block):
+        return fading.block
+    return 1 if fading == "symbol" else None

@@ -1,0 +1,98 @@
+"""What is at hand: scenarios, weights, picture files. Imports neither torch nor the packages."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from transceiver.scenario.load import ScenarioError
+
+PICTURE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff", ".gif"}
+)
+
+CODES = {
+    "none": "uncoded",
+    "ieee80211n": "LDPC, n 648, 1296, 1944; rate 1/2, 2/3, 3/4, 5/6",
+    "dvbs2": "LDPC, n 16200, 64800; rate 1/4 to 9/10",
+    "nr": "5G NR LDPC, any k from 12 to 8448, any n with k/n from 1/5 to 948/1024",
+    "gallager": "small regular LDPC code from a seed; n, column_weight, row_weight",
+}
+MODULATIONS = {
+    "psk": "order 2, 4, 8",
+    "qam": "order 4, 16, 64, 256, 1024, 4096; axes interleaved, split",
+    "cross_qam": "order 32, 128",
+}
+CHANNELS = {
+    "awgn": "white Gaussian noise",
+    "rayleigh": "fading symbol, image or {block: n}",
+    "rician": "k_factor (linear); fading symbol, image or {block: n}",
+    "bsc": "binary symmetric, on coded bits; sweep over flip_probability",
+}
+CODECS = {
+    "vq": "trained VQ-VAE; weights: a shipped name or a .safetensors file",
+    "bpg": "chroma 444, 420; budget",
+    "jpeg": "chroma 444, 420; budget",
+    "webp": "budget",
+    "bits": "random bits instead of images",
+}
+
+
+def scenario_folder() -> Path:
+    """The shipped scenarios: inside the installed package, or at the root of a checkout."""
+    package = Path(__file__).parent
+    inside = package / "scenarios"
+    return inside if inside.is_dir() else package.parent / "scenarios"
+
+
+def scenarios() -> dict[str, Path]:
+    """Shipped scenarios by name: the path below the folder, without the suffix."""
+    folder = scenario_folder()
+    return {
+        path.relative_to(folder).with_suffix("").as_posix(): path
+        for path in sorted(folder.rglob("*.yaml"))
+    }
+
+
+def find_scenario(name_or_path: str) -> Path:
+    """A scenario file by path, or a shipped one by name."""
+    path = Path(name_or_path).expanduser()
+    return path if path.suffix else scenarios().get(name_or_path, path)
+
+
+def weights() -> dict[str, Path]:
+    """Shipped weights by name."""
+    return {p.stem: p for p in sorted((_semcodec() / "pretrained").glob("*.safetensors"))}
+
+
+def find_weights(name_or_path: str, *, key: str) -> Path:
+    """The file of shipped weights or of a path; ``key`` is named where there is none."""
+    if name_or_path.endswith(".safetensors"):
+        path = Path(name_or_path).expanduser()
+        if path.is_file():
+            return path
+    elif name_or_path in weights():
+        return weights()[name_or_path]
+    shipped = ", ".join(weights()) or "none"
+    raise ScenarioError(
+        f"{key}: must be shipped weights ({shipped}) or an existing .safetensors file, "
+        f"got {name_or_path}"
+    )
+
+
+def picture_paths(folder: Path) -> list[Path]:
+    """The picture files of a folder, in the order of their names."""
+    if not folder.is_dir():
+        raise ScenarioError(f"images.path: must be a folder of pictures, got {folder}")
+    found = sorted(
+        p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file()
+    )
+    if not found:
+        raise ScenarioError(f"images.path: must hold pictures (.png, .jpg, ...), got {folder}")
+    return found
+
+
+def _semcodec() -> Path:
+    spec = find_spec("semcodec")
+    if spec is None or not spec.submodule_search_locations:
+        raise ScenarioError("the package semcodec must be installed beside transceiver")
+    return Path(os.fspath(spec.submodule_search_locations[0]))

@@ -1,0 +1,95 @@
+"""What can be said of a scenario before anything is loaded: files, weights, picture sizes.
+
+Imports neither torch nor the codecs, so that `transceiver validate` answers at once.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image as PillowImage
+from PIL import UnidentifiedImageError
+
+from semcodec.errors import WeightsError
+from semcodec.weights_path import find_lpips_weights
+from transceiver.catalog import find_weights, picture_paths
+from transceiver.scenario.document import Lpips, Scenario
+from transceiver.scenario.load import ScenarioError
+from transceiver.scenario.source import Cifar10Images, FolderImages, SampleImages, VqCodec
+
+MS_SSIM_SIDE = 161
+"""Five scales of an 11 x 11 window: each side must be more than 160 pixels."""
+
+
+def check(scenario: Scenario, *, folder: Path) -> None:
+    """Raise `ScenarioError` with a line for each file that is missing, damaged or unfit."""
+    lines = list(_problems(scenario, folder))
+    if lines:
+        raise ScenarioError("\n".join(lines))
+
+
+def _problems(scenario: Scenario, folder: Path) -> Iterator[str]:
+    for name, codec in scenario.codecs.items():
+        if isinstance(codec, VqCodec):
+            yield from _weights(codec.weights, f"codecs.{name}.weights")
+    for i, metric in enumerate(scenario.metrics):
+        section = Lpips(kind="lpips") if metric == "lpips" else metric
+        if isinstance(section, Lpips):
+            yield from _lpips(section, f"metrics.{i}")
+    sizes: dict[str, tuple[int, int]] = {}
+    match scenario.images:
+        case FolderImages():
+            where = folder / Path(scenario.images.path).expanduser()
+            try:
+                sizes = _sizes(where, scenario.images)
+            except ScenarioError as error:
+                yield str(error)
+        case Cifar10Images():
+            where = folder / Path(scenario.images.path).expanduser()
+            if not where.exists():
+                yield f"images.path: must be the folder or .npy file of CIFAR-10, got {where}"
+            sizes["CIFAR-10"] = (32, 32)
+        case SampleImages() | None:
+            pass
+    if "ms_ssim" in scenario.metrics:
+        for name, (width, height) in sizes.items():
+            if min(width, height) < MS_SSIM_SIDE:
+                yield (
+                    f"metrics: ms_ssim needs sides of at least {MS_SSIM_SIDE} pixels, "
+                    f"got {name} of {width} x {height}"
+                )
+                break
+
+
+def _lpips(section: Lpips, key: str) -> Iterator[str]:
+    path = Path(section.weights).expanduser() if section.weights else None
+    try:
+        find_lpips_weights(section.net, path)
+    except WeightsError as error:
+        yield f"{key}: {error}"
+
+
+def _weights(name_or_path: str, key: str) -> Iterator[str]:
+    try:
+        path = find_weights(name_or_path, key=key)
+    except ScenarioError as error:
+        yield str(error)
+        return
+    beside = path.with_suffix(".sha256")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if beside.is_file() and beside.read_text().split()[:1] != [digest]:
+        yield f"{key}: {path.name} must have the SHA-256 in {beside.name}, got {digest}"
+
+
+def _sizes(folder: Path, section: FolderImages) -> dict[str, tuple[int, int]]:
+    """Width and height of every picture; opens each file and reads its header only."""
+    sizes = {}
+    for path in picture_paths(folder)[: section.limit]:
+        try:
+            with PillowImage.open(path) as picture:
+                sizes[path.name] = picture.size
+        except (UnidentifiedImageError, OSError) as error:
+            raise ScenarioError(
+                f"images.path: {path} must be a readable picture, got: {error}"
+            ) from None
+    return sizes

@@ -1,0 +1,194 @@
+"""The command line. Torch is imported by the commands that compute, not by this module."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from transceiver.scenario.load import ScenarioError
+
+app = typer.Typer(
+    help="Simulate digital semantic communication: images through a codec and a real PHY.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_out = Console(width=None if sys.stdout.isatty() else 160)
+_err = Console(stderr=True)
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one.")
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+SetOption = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Replace a key, e.g. stop.trials=1.")
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option(min=1, help="Threads of torch; without it, all cores.")
+]
+
+
+@app.command()
+def run(
+    scenario: ScenarioArgument,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; runs/NAME without it.")
+    ] = None,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Frames carried at once: speed and memory, never numbers.")
+    ] = 16,
+    threads: ThreadsOption = None,
+    fresh: Annotated[bool, typer.Option(help="Delete what the folder holds of a run.")] = False,
+    figures: Annotated[bool, typer.Option(help="Draw the figures at the end.")] = True,
+    assign: SetOption = [],  # noqa: B006 - typer's way
+) -> None:
+    """Run a scenario; run it again to go on after an interruption."""
+    from transceiver.commands import run_command
+
+    run_command(
+        _out, _err, scenario, out, batch=batch, threads=threads, fresh=fresh, figures=figures,
+        assignments=assign,
+    )  # fmt: skip
+
+
+@app.command()
+def validate(scenario: ScenarioArgument, assign: SetOption = []) -> None:  # noqa: B006
+    """Check a scenario and the files it names, without running it."""
+    from transceiver.catalog import find_scenario
+    from transceiver.check import check
+    from transceiver.scenario import load
+
+    path = find_scenario(scenario)
+    document = load(path, assign)
+    check(document, folder=path.parent)
+    points = len(document.sweep.values)
+    _out.print(
+        f"{path}: valid; {len(document.codecs)} codecs, {points} points of "
+        f"{document.sweep.quantity}",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+@app.command(name="list")
+def list_command(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[KIND]",
+            help="codecs, codes, modulations, channels, scenarios or weights; all without it.",
+        ),
+    ] = None,
+) -> None:
+    """List what a scenario can name."""
+    from transceiver import catalog
+
+    kinds = {
+        "codecs": catalog.CODECS,
+        "codes": catalog.CODES,
+        "modulations": catalog.MODULATIONS,
+        "channels": catalog.CHANNELS,
+        "scenarios": {name: str(path) for name, path in catalog.scenarios().items()},
+        "weights": {name: str(path) for name, path in catalog.weights().items()},
+    }
+    if what is not None and what not in kinds:
+        raise ScenarioError(f"list: must be one of {', '.join(kinds)}, got {what}")
+    for kind in [what] if what else kinds:
+        _out.print(f"[bold]{kind}[/bold]")
+        width = max(map(len, kinds[kind]), default=0)
+        for name, text in kinds[kind].items():
+            _out.print(f"  {name:<{width}}  {text}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def taps(
+    run_folder: RunArgument,
+    codec: Annotated[str | None, typer.Option(help="Only this codec.")] = None,
+    point: Annotated[
+        int | None, typer.Option(min=0, help="Number of the point; without it, the middle one.")
+    ] = None,
+) -> None:
+    """Print the chain with every stage's shape, counters and error rates."""
+    from transceiver.commands import taps_command
+
+    taps_command(_out, run_folder, codec, point)
+
+
+@app.command()
+def show(run_folder: RunArgument) -> None:
+    """Print the table of a run and draw its figures anew."""
+    from transceiver.commands import show_command
+
+    show_command(_out, run_folder)
+
+
+@app.command()
+def export(
+    run_folder: RunArgument,
+    out: Annotated[
+        Path | None, typer.Option(help="CSV file; results.csv in RUN without it.")
+    ] = None,
+) -> None:
+    """Write every row of a run, with all counters and intervals, as CSV."""
+    from transceiver.results import export_csv
+    from transceiver.store import open_run
+
+    path = out or run_folder / "results.csv"
+    if not path.parent.is_dir():
+        raise ScenarioError(f"--out: its folder must exist, got {path}")
+    lines = export_csv(open_run(run_folder), path)
+    _out.print(f"{path}: {lines} rows", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the training; runs/train-NAME without it.")
+    ] = None,
+    threads: ThreadsOption = None,
+    assign: SetOption = [],  # noqa: B006
+) -> None:
+    """Train a model, or go on training after an interruption."""
+    from transceiver.commands import train_command
+
+    train_command(_out, recipe, out, threads=threads, assignments=assign)
+
+
+@app.command()
+def send(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture file.")],
+    codec: Annotated[str, typer.Option(help="A codec of the scenario.")],
+    esn0_db: Annotated[float, typer.Option(help="Es/N0 [dB].")],
+    scenario: Annotated[
+        str, typer.Option(help="Scenario that gives codec and PHY; its pictures are not used.")
+    ] = "quickstart",
+    out: Annotated[
+        Path | None, typer.Option(help="Received picture; IMAGE-received.png without it.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="In place of the scenario's seed.")] = None,
+    assign: SetOption = [],  # noqa: B006
+) -> None:
+    """Send one picture through one link and write what arrives."""
+    from transceiver.commands import send_command
+
+    send_command(_out, image, codec, esn0_db, scenario, out_path=out, seed=seed, assignments=assign)
+
+
+def main() -> None:
+    """Run the command line; what a user got wrong is one line each, and exit code 2."""
+    try:
+        app()
+    except ScenarioError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""What the computing commands do, once their arguments are read."""
+
+import math
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from semcodec.errors import BudgetError, CodecError
+from semcodec.image_io import read_image, write_png
+from transceiver.build import build, conditions
+from transceiver.catalog import find_scenario
+from transceiver.check import check
+from transceiver.link import Streams
+from transceiver.link import send as send_over
+from transceiver.metrics import build_metrics
+from transceiver.pictures import open_pictures
+from transceiver.progress import Bar
+from transceiver.recipe import load_recipe, train_recipe
+from transceiver.report.figures import draw
+from transceiver.report.tables import results_table, taps_table
+from transceiver.results import rows
+from transceiver.scenario import Scenario, ScenarioError, load
+from transceiver.scenario.load import parse
+from transceiver.source import Picture, RandomBits
+from transceiver.store import Store, open_run
+from transceiver.streams import stream
+from transceiver.sweep import run
+
+
+@contextmanager
+def _user_errors() -> Iterator[None]:
+    """What codecs and files refuse becomes one line for the user."""
+    try:
+        yield
+    except (CodecError, FileNotFoundError) as error:
+        raise ScenarioError(" ".join(str(error).split())) from error
+
+
+def run_command(
+    out: Console,
+    err: Console,
+    name: str,
+    folder: Path | None,
+    *,
+    batch: int,
+    threads: int | None,
+    fresh: bool,
+    figures: bool,
+    assignments: Sequence[str],
+) -> None:
+    """Run a scenario, print its table and draw its figures."""
+    _use_threads(threads)
+    path = find_scenario(name)
+    scenario = load(path, assignments)
+    check(scenario, folder=path.parent)
+    folder = folder or Path("runs") / scenario.name
+    if fresh and folder.exists():
+        _remove_run(folder)
+    with _user_errors():
+        pictures = open_pictures(scenario.images, folder=path.parent) if scenario.images else None
+        with Bar(err) as bar:
+            run(scenario, pictures, folder=folder, batch=batch, progress=bar)
+        _report(out, open_run(folder), figures=figures)
+
+
+def show_command(out: Console, folder: Path) -> None:
+    """Print the table of a run and draw its figures."""
+    with _user_errors():
+        _report(out, open_run(folder), figures=True)
+
+
+def taps_command(out: Console, folder: Path, codec: str | None, point: int | None) -> None:
+    """Print the chain of each codec at one point."""
+    store = open_run(folder)
+    scenario = store.scenario
+    count = len(scenario.sweep.values)
+    chosen = count // 2 if point is None else point
+    if chosen >= count:
+        raise ScenarioError(f"--point must be from 0 to {count - 1}, got {chosen}")
+    if codec is not None and codec not in scenario.codecs:
+        raise ScenarioError(f"--codec must be one of {', '.join(scenario.codecs)}, got {codec}")
+    table = {(r.codec, r.point): r for r in rows(store)}
+    for name in [codec] if codec else scenario.codecs:
+        if (name, chosen) in table:
+            row = table[name, chosen]
+            out.print(taps_table(row, scenario, store.stages(name), store.seconds(name)))
+        else:
+            out.print(f"{name}: nothing was run at point {chosen} yet")
+
+
+def train_command(
+    out: Console,
+    path: Path,
+    folder: Path | None,
+    *,
+    threads: int | None,
+    assignments: Sequence[str],
+) -> None:
+    """Train by a recipe and say where the weights are."""
+    _use_threads(threads)
+    recipe = load_recipe(path, assignments)
+    folder = folder or Path("runs") / f"train-{recipe.name}"
+
+    def report(step: int, values: Mapping[str, float]) -> None:
+        line = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
+        out.print(f"step {step:6d}  {line}", highlight=False, soft_wrap=True)
+
+    best = train_recipe(recipe, folder=folder, report=report)
+    out.print(f"{folder / 'best.safetensors'}: least validation loss {best:.6g}", soft_wrap=True)
+
+
+def send_command(
+    out: Console,
+    image: Path,
+    codec: str,
+    esn0_db: float,
+    name: str,
+    *,
+    out_path: Path | None,
+    seed: int | None,
+    assignments: Sequence[str],
+) -> None:
+    """Send one picture through one link."""
+    path = find_scenario(name)
+    scenario = load(path, assignments)
+    if codec not in scenario.codecs:
+        raise ScenarioError(f"--codec must be one of {', '.join(scenario.codecs)}, got {codec}")
+    wanted = {codec, getattr(getattr(scenario.codecs[codec], "budget", None), "codec", codec)}
+    data = scenario.model_dump()
+    data["codecs"] = {n: c for n, c in data["codecs"].items() if n in wanted}
+    data |= {"sweep": {"esn0_db": [esn0_db]}, "metrics": ["psnr"]}
+    scenario = parse(data)
+    with _user_errors():
+        picture = Picture(0, image.name, _read(image))
+        check(scenario.model_copy(update={"images": None}), folder=path.parent)
+        sender = build(scenario)[codec]
+        if isinstance(sender.link.source, RandomBits):
+            raise ScenarioError(f"--codec must send images, got {codec} of kind bits")
+        chosen_seed = scenario.seed if seed is None else seed
+        names = {"point": 0, "image": 0, "trial": 0}
+        streams = Streams(
+            fading=stream(chosen_seed, **names, purpose="fading"),
+            noise=stream(chosen_seed, **names, purpose="noise"),
+        )
+        try:
+            frame = sender.encode(picture)
+        except BudgetError as error:
+            raise ScenarioError(f"{codec}: outage, nothing can be sent: {error}") from None
+        (received,) = send_over(
+            sender.link,
+            [frame],
+            conditions=conditions(sender.link, scenario, esn0_db),
+            streams=[streams],
+            last_good=[None],
+        )
+        assert received.image is not None
+        target = out_path or Path(f"{image.stem}-received.png")
+        write_png(target, received.image)
+        quality = build_metrics(["psnr"])["psnr"](picture.pixels, received.image)
+    format_ = sender.link.format
+    account = format_.account(frame.bits.numel() - frame.length_bits, length_bits=frame.length_bits)
+    state = f"failed, shown as {scenario.failure}" if received.arrived.failed else "arrived"
+    psnr = f"{quality:.2f} dB" if math.isfinite(quality) else "infinite (identical)"
+    out.print(
+        f"{target}: {codec} at Es/N0 {esn0_db:g} dB {state}; PSNR {psnr}; "
+        f"{account.symbols} symbols, CBR {account.symbols / picture.pixels.numel():.4f}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _report(out: Console, store: Store, *, figures: bool) -> None:
+    scenario: Scenario = store.scenario
+    table = list(rows(store))
+    if not table:
+        raise ScenarioError(f"{store.folder}: nothing was run yet")
+    out.print(results_table(table, scenario))
+    if figures:
+        for path in draw(store):
+            out.print(str(path), highlight=False, soft_wrap=True)
+
+
+def _read(image: Path) -> torch.Tensor:
+    try:
+        return read_image(image)
+    except ValueError as error:
+        raise ScenarioError(str(error)) from None
+
+
+def _use_threads(threads: int | None) -> None:
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def _remove_run(folder: Path) -> None:
+    """Delete a run's own files and nothing else."""
+    if not (folder / "run.sqlite").is_file():
+        raise ScenarioError(f"--fresh: {folder} must hold a run (run.sqlite); nothing was deleted")
+    for name in ("taps", "images", "figures"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for file in folder.glob("run.sqlite*"):
+        file.unlink()

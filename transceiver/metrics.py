@@ -1,0 +1,57 @@
+"""The scenario's metrics as functions of (picture sent, picture received)."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias, assert_never
+
+from semcodec.codec import Image
+from semcodec.lpips import Lpips
+from semcodec.metrics import ms_ssim, psnr, ssim
+from semcodec.weights_path import find_lpips_weights
+from transceiver.metrics_names import metric_name
+from transceiver.scenario.document import Lpips as LpipsSection
+from transceiver.scenario.document import MetricSection
+from transceiver.source import Picture
+
+Metric: TypeAlias = Callable[[Image, Image], float]
+
+
+def build_metrics(sections: Sequence[MetricSection]) -> dict[str, Metric]:
+    """The functions, by the names of their columns."""
+    return {metric_name(section): _build(section) for section in sections}
+
+
+def _build(section: MetricSection) -> Metric:
+    match section:
+        case "psnr":
+            return psnr
+        case "ssim":
+            return ssim
+        case "ms_ssim":
+            return ms_ssim
+        case "lpips":
+            return _build(LpipsSection(kind="lpips"))
+        case LpipsSection():
+            explicit = Path(section.weights).expanduser() if section.weights else None
+            return Lpips.load(section.net, find_lpips_weights(section.net, explicit))
+        case _:
+            assert_never(section)
+
+
+class Measure:
+    """The metrics of a run, each pair of pictures measured once: most arrive undamaged."""
+
+    def __init__(self, metrics: Mapping[str, Metric]) -> None:
+        """Start with nothing measured."""
+        self._metrics = metrics
+        self._known: dict[tuple[int, bytes], dict[str, float]] = {}
+
+    def __call__(self, sent: Picture, image_hat: Image) -> dict[str, float]:
+        """Every metric of a received image ``[3, H, W]``."""
+        key = sent.key, hashlib.blake2b(image_hat.numpy().tobytes(), digest_size=16).digest()
+        if key not in self._known:
+            self._known[key] = {
+                name: metric(sent.pixels, image_hat) for name, metric in self._metrics.items()
+            }
+        return self._known[key]

@@ -1,0 +1,100 @@
+"""The pictures of a scenario: found and checked first, read one at a time."""
+
+import pickle
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from semcodec.image_io import read_image
+from transceiver.catalog import picture_paths
+from transceiver.scenario.load import ScenarioError
+from transceiver.scenario.source import Cifar10Images, FolderImages, ImagesSection, SampleImages
+from transceiver.source import Picture
+
+_CIFAR_BYTES = 3 * 32 * 32
+
+
+@dataclass(frozen=True)
+class Pictures(Sequence[Picture]):
+    """A lazy sequence: the last few pictures used stay in memory."""
+
+    names: tuple[str, ...]
+    read: Callable[[int], torch.Tensor]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, key: int) -> Picture:  # type: ignore[override]
+        if not 0 <= key < len(self.names):
+            raise IndexError(f"picture must be from 0 to {len(self.names) - 1}, got {key}")
+        return Picture(key, self.names[key], self.read(key))
+
+
+def open_pictures(section: ImagesSection, *, folder: Path) -> Pictures:
+    """The pictures that a section names; relative paths start at ``folder``."""
+    names, read = _open(section, folder)
+    shown = tuple(names[: section.limit])
+    return Pictures(shown, lru_cache(maxsize=64)(read))
+
+
+def one_picture(path: Path) -> Pictures:
+    """A single file as a set of pictures."""
+    return Pictures((path.name,), lru_cache(maxsize=1)(lambda _: read_image(path)))
+
+
+def _open(
+    section: ImagesSection, folder: Path
+) -> tuple[Sequence[str], Callable[[int], torch.Tensor]]:
+    match section:
+        case SampleImages():
+            names = section.names
+            return names, lambda key: _sample(names[key])
+        case FolderImages():
+            paths = picture_paths(folder / Path(section.path).expanduser())
+            return [p.stem for p in paths], lambda key: read_image(paths[key])
+        case Cifar10Images():
+            pixels = _cifar10(folder / Path(section.path).expanduser(), section.split)
+            return [f"{i:05d}" for i in range(len(pixels))], lambda key: pixels[key].clone()
+
+
+def _sample(name: str) -> torch.Tensor:
+    from skimage import data
+
+    return torch.from_numpy(np.ascontiguousarray(getattr(data, name)())).movedim(-1, 0).contiguous()
+
+
+def _cifar10(path: Path, split: str) -> torch.Tensor:
+    """uint8 ``[n, 3, 32, 32]`` of the binary version's folder, or of an array [n, 32, 32, 3]."""
+    if path.suffix == ".npy":
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, pickle.UnpicklingError) as error:
+            raise ScenarioError(f"images.path: {path} must be a .npy array, got: {error}") from None
+        if array.dtype != np.uint8 or array.shape[1:] != (32, 32, 3):
+            raise ScenarioError(
+                f"images.path: {path} must be uint8 [n, 32, 32, 3], "
+                f"got {array.dtype} {list(array.shape)}"
+            )
+        return torch.from_numpy(np.array(array)).movedim(-1, 1)
+    names = ["test_batch.bin"] if split == "test" else [f"data_batch_{i}.bin" for i in range(1, 6)]
+    records = []
+    for name in names:
+        file = path / name
+        if not file.is_file():
+            raise ScenarioError(
+                f"images.path: must hold {name} (the binary version of CIFAR-10) or be a "
+                f".npy file, got {path}"
+            )
+        data = np.frombuffer(file.read_bytes(), np.uint8)
+        if data.size == 0 or data.size % (_CIFAR_BYTES + 1):
+            raise ScenarioError(
+                f"images.path: {file} must be records of {_CIFAR_BYTES + 1} bytes, "
+                f"got {data.size} bytes"
+            )
+        records.append(data.reshape(-1, _CIFAR_BYTES + 1)[:, 1:])
+    pixels = np.concatenate(records).reshape(-1, 3, 32, 32)
+    return torch.from_numpy(pixels)

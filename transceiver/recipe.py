@@ -1,0 +1,97 @@
+"""The training recipe: one YAML file, one trained model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from transceiver.scenario.load import ScenarioError, describe, override, read_yaml
+from transceiver.scenario.section import Number, Section
+
+
+class VqVaeModel(Section):
+    """The fully convolutional VQ-VAE: `semcodec.vq.vqvae.VqVaeConfig`."""
+
+    kind: Literal["vqvae"]
+    codebook_size: Annotated[int, Field(ge=2)] = 1024
+    latent_channels: Annotated[int, Field(ge=1)] = 32
+
+
+class Data(Section):
+    """Folders of photographs below ``root``."""
+
+    root: str
+    train: Annotated[list[str], Field(min_length=1)]
+    validation: Annotated[list[str], Field(min_length=1)]
+    crop: Annotated[int, Field(ge=16, multiple_of=8)] = 96
+    validation_crop: Annotated[int, Field(ge=16, multiple_of=8)] = 256
+
+
+class Recipe(Section):
+    """What is trained, on what, for how long."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    model: VqVaeModel
+    data: Data
+    steps: Annotated[int, Field(ge=1)]
+    batch: Annotated[int, Field(ge=1)]
+    learning_rate: Annotated[Number, Field(gt=0)]
+    report_every: Annotated[int, Field(ge=1)] = 50
+    validate_every: Annotated[int, Field(ge=1)] = 500
+    checkpoint_minutes: Annotated[Number, Field(gt=0)] = 5.0
+
+
+def load_recipe(path: Path, assignments: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe; `ScenarioError` with a line for each problem."""
+    if not path.is_file():
+        raise ScenarioError(f"{path}: no such file")
+    data = override(read_yaml(path.read_text(encoding="utf-8")), assignments)
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise ScenarioError(
+            "\n".join(f"{path.name}: {line}" for line in describe(error, data))
+        ) from None
+
+
+def train_recipe(
+    recipe: Recipe, *, folder: Path, report: Callable[[int, Mapping[str, float]], None]
+) -> float:
+    """Train, or go on training; return the least validation loss."""
+    from semcodec.training.loop import Schedule, train
+    from semcodec.training.photos import Photos
+    from semcodec.training.vqvae_task import VqVaeTask, VqVaeTraining
+    from semcodec.vq.vqvae import VqVaeConfig
+
+    root = Path(recipe.data.root).expanduser()
+
+    def read(folders: Sequence[str], crop: int) -> Photos:
+        try:
+            return Photos.read([root / f for f in folders], crop=crop)
+        except ValueError as error:
+            raise ScenarioError(f"data: {error}") from None
+
+    photos = read(recipe.data.train, recipe.data.crop)
+    held_out = read(recipe.data.validation, recipe.data.validation_crop)
+    task = VqVaeTask(
+        VqVaeConfig(recipe.model.codebook_size, recipe.model.latent_channels),
+        VqVaeTraining(batch=recipe.batch, learning_rate=recipe.learning_rate),
+        train=photos,
+        validation=held_out,
+        seed=recipe.seed,
+    )
+    schedule = Schedule(
+        recipe.steps,
+        recipe.seed,
+        recipe.report_every,
+        recipe.validate_every,
+        recipe.checkpoint_minutes,
+    )
+    training: dict[str, Any] = {
+        "recipe": recipe.model_dump(exclude={"data": {"root"}}),
+        "pictures": len(photos.pictures),
+        "validation_pictures": len(held_out.pictures),
+    }
+    return train(task, schedule, folder=folder, training=training, report=report)

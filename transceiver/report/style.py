@@ -1,0 +1,46 @@
+"""One look for all figures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's palette (2008), told apart also by colour-blind readers."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+QUANTITIES = {
+    "esn0_db": "Es/N0 [dB]",
+    "ebn0_db": "Eb/N0 [dB]",
+    "flip_probability": "flip probability",
+}
+
+
+def colour(names: Sequence[str], name: str) -> str:
+    """The colour of a codec: the same in every figure of a run."""
+    return COLOURS[list(names).index(name) % len(COLOURS)]
+
+
+def marker(names: Sequence[str], name: str) -> str:
+    """The marker of a codec."""
+    return MARKERS[list(names).index(name) % len(MARKERS)]
+
+
+def new_axes(width: float = 6.4, height: float = 4.4) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes [inches]."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.grid(visible=True, which="major", color="#d9d9d9", linewidth=0.8)
+    axes.grid(visible=True, which="minor", color="#eeeeee", linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+    return path

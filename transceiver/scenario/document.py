@@ -1,0 +1,195 @@
+"""A whole scenario: one YAML file, one link, and the points at which to run it."""
+
+import math
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field, Tag, model_validator
+
+from transceiver.scenario.phy import BscChannel, Phy
+from transceiver.scenario.section import Number, Section, SectionOrValue
+from transceiver.scenario.source import (
+    BitsSource,
+    CodecSection,
+    ImagesSection,
+    SourceBitsOf,
+    SymbolsOf,
+)
+
+TAPS = (
+    "image", "indices", "payload", "source_bits", "info_bits", "coded_bits", "symbols", "gain",
+    "received", "equalized", "llrs", "coded_bits_hard", "info_bits_hat", "source_bits_hat",
+    "indices_hat", "payload_hat", "image_hat",
+)  # fmt: skip
+"""The names of the taps, in signal order."""
+
+TapName: TypeAlias = Literal[
+    "image", "indices", "payload", "source_bits", "info_bits", "coded_bits", "symbols", "gain",
+    "received", "equalized", "llrs", "coded_bits_hard", "info_bits_hat", "source_bits_hat",
+    "indices_hat", "payload_hat", "image_hat",
+]  # fmt: skip
+
+
+class Steps(Section):
+    """Evenly spaced points, both ends included."""
+
+    start: Number
+    stop: Number
+    step: Annotated[Number, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _forward(self) -> "Steps":
+        if self.stop < self.start:
+            raise ValueError(f"stop must be at least start {self.start:g}, got {self.stop:g}")
+        return self
+
+
+Points: TypeAlias = Annotated[
+    Annotated[Steps, Tag("~section")] | Annotated[list[Number], Field(min_length=1), Tag("~value")],
+    SectionOrValue,
+]
+
+
+class Sweep(Section):
+    """The quantity that changes from point to point: exactly one of the three."""
+
+    esn0_db: Points | None = None
+    ebn0_db: Points | None = None
+    flip_probability: Points | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "Sweep":
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "sweep must name exactly one of esn0_db, ebn0_db, flip_probability, "
+                f"got {', '.join(given) or 'none'}"
+            )
+        if given == ["flip_probability"] and not all(0 < p < 0.5 for p in self.values):
+            raise ValueError(f"flip_probability must be above 0 and below 0.5, got {self.values}")
+        return self
+
+    @property
+    def quantity(self) -> Literal["esn0_db", "ebn0_db", "flip_probability"]:
+        """Which of the three is swept."""
+        if self.esn0_db is not None:
+            return "esn0_db"
+        return "ebn0_db" if self.ebn0_db is not None else "flip_probability"
+
+    @property
+    def values(self) -> list[float]:
+        """The points, in order."""
+        points: Points = getattr(self, self.quantity)
+        if isinstance(points, Steps):
+            count = math.floor((points.stop - points.start) / points.step + 1e-9) + 1
+            return [round(points.start + i * points.step, 9) for i in range(count)]
+        return list(points)
+
+
+class Stop(Section):
+    """When a point is done: images by trials, random bits by block errors."""
+
+    trials: Annotated[int, Field(ge=1)] | None = None
+    block_errors: Annotated[int, Field(ge=1)] | None = None
+    max_blocks: Annotated[int, Field(ge=1)] | None = None
+
+
+class Lpips(Section):
+    """Learned perceptual distance; its weights are searched for where ``weights`` is absent."""
+
+    kind: Literal["lpips"]
+    net: Literal["alex", "squeeze"] = "alex"
+    weights: str | None = None
+
+
+MetricSection: TypeAlias = Annotated[
+    Annotated[Literal["psnr", "ssim", "ms_ssim", "lpips"], Tag("~value")]
+    | Annotated[Lpips, Tag("~section")],
+    SectionOrValue,
+]
+
+
+class Taps(Section):
+    """Samples to keep besides the counters, which are always kept."""
+
+    samples: list[TapName] = []
+    per_point: Annotated[int, Field(ge=1)] = 4096
+
+
+class Scenario(Section):
+    """One link scenario."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    images: ImagesSection | None = None
+    codecs: Annotated[dict[str, CodecSection], Field(min_length=1)]
+    phy: Phy
+    sweep: Sweep
+    stop: Stop
+    failure: Literal["mean_colour", "best_effort", "last_good"] = "mean_colour"
+    metrics: list[MetricSection] = []
+    taps: Taps = Taps()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _codec_overrides(cls, data: Any) -> Any:
+        """A codec's ``phy`` keys replace those of the scenario, key by key."""
+        if not isinstance(data, dict) or not isinstance(data.get("codecs"), dict):
+            return data
+        base = data.get("phy")
+        codecs = {}
+        for name, codec in data["codecs"].items():
+            if isinstance(codec, dict) and isinstance(codec.get("phy"), dict):
+                merged = {**base, **codec["phy"]} if isinstance(base, dict) else codec["phy"]
+                codec = {**codec, "phy": merged}
+            codecs[name] = codec
+        return {**data, "codecs": codecs}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Scenario":
+        problems = list(self._problems())
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _problems(self) -> Iterator[str]:
+        bits = [name for name, c in self.codecs.items() if isinstance(c, BitsSource)]
+        if bits and len(bits) < len(self.codecs):
+            yield f"codecs must be all of kind bits or none, got bits for {', '.join(bits)} only"
+        if bits and self.images is not None:
+            yield "images must be left out where the codecs are of kind bits"
+        if not bits and self.images is None:
+            yield "images is required where a codec sends images"
+        if bits and self.metrics:
+            yield f"metrics must be empty where the codecs are of kind bits, got {self.metrics}"
+        yield from self._stop_problems(bits=bool(bits))
+        for name, codec in self.codecs.items():
+            budget = getattr(codec, "budget", None)
+            if isinstance(budget, SymbolsOf | SourceBitsOf):
+                others = [n for n, c in self.codecs.items() if c.kind == "vq"]
+                if budget.codec not in others:
+                    yield (
+                        f"codecs.{name}.budget.codec must be a codec of kind vq "
+                        f"({', '.join(others) or 'there is none'}), got {budget.codec}"
+                    )
+            bsc = isinstance(self.phy_of(name).channel, BscChannel)
+            if bsc != (self.sweep.quantity == "flip_probability"):
+                yield (
+                    f"sweep must be over {'flip_probability' if bsc else 'esn0_db or ebn0_db'} "
+                    f"for the {self.phy_of(name).channel.kind} channel of codec {name}, "
+                    f"got {self.sweep.quantity}"
+                )
+
+    def _stop_problems(self, *, bits: bool) -> Iterator[str]:
+        if bits and (self.stop.block_errors is None or self.stop.max_blocks is None):
+            yield "stop must have block_errors and max_blocks where the codecs are of kind bits"
+        if bits and self.stop.trials is not None:
+            yield "stop.trials is for images; it must be left out for codecs of kind bits"
+        if not bits and self.stop.trials is None:
+            yield "stop.trials is required where codecs send images"
+        if not bits and (self.stop.block_errors or self.stop.max_blocks):
+            yield "stop.block_errors and stop.max_blocks are for codecs of kind bits"
+
+    def phy_of(self, codec: str) -> Phy:
+        """The physical layer of a codec: the scenario's with the codec's own keys in it."""
+        return self.codecs[codec].phy or self.phy

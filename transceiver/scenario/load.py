@@ -1,0 +1,140 @@
+"""Reading a scenario file, and saying in one line for each what is wrong with it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from transceiver.scenario.document import Scenario
+
+
+class ScenarioError(Exception):
+    """What is wrong with a scenario, one line for each problem."""
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML 1.1's safe subset, duplicate keys refused."""
+
+
+def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node)
+        if not isinstance(key, str):
+            raise ScenarioError(f"line {key_node.start_mark.line + 1}: key must be text, got {key}")
+        if key in seen:
+            raise ScenarioError(f"line {key_node.start_mark.line + 1}: key {key} is given twice")
+        seen[key] = loader.construct_object(value_node, deep=True)
+    return seen
+
+
+_UniqueKeys.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
+def read_yaml(text: str) -> dict[str, Any]:
+    """A YAML mapping; duplicate keys, other documents and bad syntax are `ScenarioError`."""
+    try:
+        data = yaml.load(text, Loader=_UniqueKeys)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark else ""
+        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ScenarioError(f"{where}the file must be YAML: {reason}") from error
+    if not isinstance(data, dict):
+        raise ScenarioError(f"the file must be a mapping of keys, got {type(data).__name__}")
+    return data
+
+
+def override(data: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """Set ``dotted.key=value`` pairs, values in YAML.
+
+    >>> override({"stop": {"trials": 4}}, ["stop.trials=1"])
+    {'stop': {'trials': 1}}
+    """
+    for assignment in assignments:
+        path, equals, value = assignment.partition("=")
+        if not equals:
+            raise ScenarioError(f"--set must be KEY=VALUE, got {assignment}")
+        *parents, last = path.strip().split(".")
+        section: Any = data
+        for key in parents:
+            section = section.setdefault(key, {}) if isinstance(section, dict) else None
+        if not isinstance(section, dict):
+            raise ScenarioError(f"--set key must name a section's key, got {path}")
+        section[last] = yaml.safe_load(value)
+    return data
+
+
+def parse(data: dict[str, Any]) -> Scenario:
+    """Check a scenario's data; all problems at once in one `ScenarioError`."""
+    try:
+        return Scenario.model_validate(data)
+    except ValidationError as error:
+        raise ScenarioError("\n".join(describe(error, data))) from None
+
+
+def load(path: Path, assignments: Sequence[str] = ()) -> Scenario:
+    """Read and check a scenario file; relative picture and weight paths start at its folder."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ScenarioError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path}: cannot be read as text: {error}") from None
+    try:
+        return parse(override(read_yaml(text), assignments))
+    except ScenarioError as error:
+        lines = "\n".join(f"{path.name}: {line}" for line in str(error).splitlines())
+        raise ScenarioError(lines) from None
+
+
+def describe(error: ValidationError, data: dict[str, Any]) -> list[str]:
+    """A line for each problem: the key as the user wrote it, the rule, what came."""
+    return list(dict.fromkeys(_lines(error, data)))
+
+
+def _lines(error: ValidationError, data: dict[str, Any]) -> Iterator[str]:
+    for detail in error.errors(include_url=False):
+        keys = _keys(detail["loc"], data)
+        override_key = len(keys) > 3 and keys[0] == "codecs" and keys[2] == "phy"
+        if override_key and keys[3] not in data["codecs"][keys[1]]["phy"]:
+            continue  # the scenario's own phy section says it
+        yield from _sentences(".".join(keys), detail)
+
+
+def _keys(location: tuple[int | str, ...], data: Any) -> list[str]:
+    """The keys as the user wrote them: pydantic also lists the kinds it chose on the way."""
+    keys: list[str] = []
+    for item in location:
+        inside = item in data if isinstance(data, dict) else isinstance(data, list)
+        if inside:
+            data = data[item]
+        elif str(item).startswith("~") or (isinstance(data, dict) and data.get("kind") == item):
+            continue
+        keys.append(str(item))
+    return keys
+
+
+def _sentences(key: str, detail: ErrorDetails) -> Iterator[str]:
+    came, kind = detail["input"], detail["type"]
+    context = detail.get("ctx", {})
+    match kind:
+        case "value_error":
+            for problem in str(context["error"]).split("; "):
+                yield f"{key}: {problem}" if key else problem
+        case "missing":
+            yield f"{key}: is required"
+        case "extra_forbidden":
+            yield f"{key}: is not a key of this section"
+        case "union_tag_invalid":
+            yield f"{key}.kind: must be one of {context['expected_tags']}, got {context['tag']}"
+        case "union_tag_not_found":
+            yield f"{key}.kind: is required"
+        case "literal_error":
+            yield f"{key}: must be {context['expected']}, got {came!r}"
+        case _:
+            message = detail["msg"].removeprefix("Input ").removeprefix("should ")
+            yield f"{key}: must {message.removeprefix('must ')}, got {came!r}"

@@ -1,0 +1,239 @@
+"""The ``phy`` section: everything between the source bits and the source bits received."""
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, Tag, model_validator
+
+from transceiver.scenario.section import Number, Section, SectionOrValue
+
+Positive: TypeAlias = Annotated[int, Field(ge=1)]
+
+
+class NoCode(Section):
+    """Uncoded transmission; a payload is one block."""
+
+    kind: Literal["none"]
+
+
+class Ieee80211nCode(Section):
+    """LDPC code of IEEE 802.11n-2009, Annex R."""
+
+    kind: Literal["ieee80211n"]
+    n: Literal[648, 1296, 1944]
+    rate: Literal["1/2", "2/3", "3/4", "5/6"]
+
+
+class DvbS2Code(Section):
+    """LDPC code of DVB-S2, EN 302 307-1 Annex B and C (without the outer BCH code)."""
+
+    kind: Literal["dvbs2"]
+    n: Literal[16200, 64800]
+    rate: Literal["1/4", "1/3", "2/5", "1/2", "3/5", "2/3", "3/4", "4/5", "5/6", "8/9", "9/10"]
+
+    @model_validator(mode="after")
+    def _short_frames_lack_9_10(self) -> "DvbS2Code":
+        if (self.n, self.rate) == (16200, "9/10"):
+            raise ValueError("rate must be 8/9 or lower for n = 16200, got 9/10")
+        return self
+
+
+class NrCode(Section):
+    """LDPC code of 5G NR, TS 38.212, rate-matched from k to n bits."""
+
+    kind: Literal["nr"]
+    k: Annotated[int, Field(ge=12, le=8448)]
+    n: Annotated[int, Field(ge=13)]
+
+    @model_validator(mode="after")
+    def _rate(self) -> "NrCode":
+        if not 1 / 5 <= self.k / self.n <= 948 / 1024:
+            raise ValueError(
+                f"k/n must be from 1/5 to 948/1024, got {self.k}/{self.n} = {self.k / self.n:.3f}"
+            )
+        return self
+
+
+class GallagerCode(Section):
+    """Small regular LDPC code after Gallager (1962), drawn from a seed."""
+
+    kind: Literal["gallager"]
+    n: Positive = 20
+    column_weight: Annotated[int, Field(ge=2)] = 3
+    row_weight: Annotated[int, Field(ge=3)] = 4
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _regular(self) -> "GallagerCode":
+        if self.n % self.row_weight:
+            raise ValueError(f"n must be a multiple of row_weight {self.row_weight}, got {self.n}")
+        return self
+
+
+CodeSection: TypeAlias = Annotated[
+    NoCode | Ieee80211nCode | DvbS2Code | NrCode | GallagerCode, Field(discriminator="kind")
+]
+
+
+class SumProductDecoder(Section):
+    """Flooding belief propagation, exact sum-product rule, early stop per block."""
+
+    kind: Literal["sum_product"] = "sum_product"
+    iterations: Positive = 50
+
+
+class NoInterleaver(Section):
+    """Coded bits go to the mapper in their order."""
+
+    kind: Literal["none"]
+
+
+class RowColumnInterleaver(Section):
+    """Written by columns, read by rows (DVB-S2, EN 302 307-1 clause 5.3.3)."""
+
+    kind: Literal["row_column"]
+    columns: Annotated[int, Field(ge=2)]
+
+
+class PermutationInterleaver(Section):
+    """A random permutation of each code block, the same for all, from a seed."""
+
+    kind: Literal["permutation"]
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+InterleaverSection: TypeAlias = Annotated[
+    NoInterleaver | RowColumnInterleaver | PermutationInterleaver, Field(discriminator="kind")
+]
+
+
+class NoScrambler(Section):
+    """Bits go out as they are."""
+
+    kind: Literal["none"]
+
+
+class GoldScrambler(Section):
+    """Length-31 Gold sequence of TS 38.211 clause 5.2.1."""
+
+    kind: Literal["gold"]
+    c_init: Annotated[int, Field(ge=0, lt=2**31)]
+
+
+ScramblerSection: TypeAlias = Annotated[NoScrambler | GoldScrambler, Field(discriminator="kind")]
+
+
+class _Modulation(Section):
+    demapper: Literal["exact", "max_log"] = "exact"
+
+
+class Qam(_Modulation):
+    """Square QAM, Gray labelled as in TS 38.211 clause 5.1."""
+
+    kind: Literal["qam"]
+    order: Literal[4, 16, 64, 256, 1024, 4096]
+    axes: Literal["interleaved", "split"] = "interleaved"
+
+
+class CrossQam(_Modulation):
+    """Cross QAM, quasi-Gray labelled."""
+
+    kind: Literal["cross_qam"]
+    order: Literal[32, 128]
+
+
+class Psk(_Modulation):
+    """BPSK, QPSK and 8-PSK."""
+
+    kind: Literal["psk"]
+    order: Literal[2, 4, 8]
+
+
+ModulationSection: TypeAlias = Annotated[Qam | CrossQam | Psk, Field(discriminator="kind")]
+
+
+class Block(Section):
+    """A fading gain holds for this many symbols."""
+
+    block: Positive
+
+
+FadingSpan: TypeAlias = Annotated[
+    Annotated[Literal["symbol", "image"], Tag("~value")] | Annotated[Block, Tag("~section")],
+    SectionOrValue,
+]
+
+
+class AwgnChannel(Section):
+    """White Gaussian noise alone."""
+
+    kind: Literal["awgn"]
+
+
+class RayleighChannel(Section):
+    """Gains h ~ CN(0, 1)."""
+
+    kind: Literal["rayleigh"]
+    fading: FadingSpan
+
+
+class RicianChannel(Section):
+    """Gains h ~ CN(sqrt(K / (K + 1)), 1 / (K + 1)); K is linear."""
+
+    kind: Literal["rician"]
+    fading: FadingSpan
+    k_factor: Annotated[Number, Field(ge=0)] = 1.0
+
+
+class BscChannel(Section):
+    """Binary symmetric channel on the coded bits: no symbols, one channel use for each bit."""
+
+    kind: Literal["bsc"]
+
+
+ChannelSection: TypeAlias = Annotated[
+    AwgnChannel | RayleighChannel | RicianChannel | BscChannel, Field(discriminator="kind")
+]
+
+
+class ZeroForcing(Section):
+    """One tap, y / h."""
+
+    kind: Literal["zero_forcing"] = "zero_forcing"
+
+
+class Mmse(Section):
+    """One tap, conj(h) y / (|h|^2 + N0)."""
+
+    kind: Literal["mmse"]
+
+
+EqualizerSection: TypeAlias = Annotated[ZeroForcing | Mmse, Field(discriminator="kind")]
+
+
+class Phy(Section):
+    """The physical layer of one link."""
+
+    crc: Literal["none", "crc8", "crc16", "crc24a"] = "crc24a"
+    code: CodeSection
+    decoder: SumProductDecoder = SumProductDecoder()
+    interleaver: InterleaverSection = NoInterleaver(kind="none")
+    scrambler: ScramblerSection = NoScrambler(kind="none")
+    modulation: ModulationSection
+    channel: ChannelSection
+    equalizer: EqualizerSection = ZeroForcing()
+
+    @model_validator(mode="after")
+    def _interleaver_fits(self) -> "Phy":
+        if isinstance(self.interleaver, NoInterleaver):
+            return self
+        if isinstance(self.code, NoCode):
+            raise ValueError(
+                "interleaver works on code blocks: it must be none where code is none, "
+                f"got {self.interleaver.kind}"
+            )
+        columns = getattr(self.interleaver, "columns", 1)
+        if self.code.n % columns:
+            raise ValueError(
+                f"interleaver.columns must divide the block length {self.code.n}, got {columns}"
+            )
+        return self

@@ -1,0 +1,139 @@
+"""The ``images`` and ``codecs`` sections: what is sent, and how it becomes bits."""
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, model_validator
+
+from transceiver.scenario.phy import Phy
+from transceiver.scenario.section import Number, Section
+
+SAMPLES = ("astronaut", "chelsea", "coffee", "rocket")
+
+
+class _Images(Section):
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Send only the first so many."""
+
+
+class SampleImages(_Images):
+    """Photographs that scikit-image ships."""
+
+    kind: Literal["samples"]
+    names: list[Literal["astronaut", "chelsea", "coffee", "rocket"]] = list(SAMPLES)  # type: ignore[arg-type]
+
+
+class FolderImages(_Images):
+    """Every picture in a folder, in the order of the names."""
+
+    kind: Literal["folder"]
+    path: str
+
+
+class Cifar10Images(_Images):
+    """CIFAR-10: the folder of its binary version, or an array [n, 32, 32, 3] of bytes as .npy."""
+
+    kind: Literal["cifar10"]
+    path: str
+    split: Literal["test", "train"] = "test"
+
+
+ImagesSection: TypeAlias = Annotated[
+    SampleImages | FolderImages | Cifar10Images, Field(discriminator="kind")
+]
+
+
+class SymbolsOf(Section):
+    """As many channel symbols as another codec sends for the same image: equal CBR."""
+
+    kind: Literal["symbols_of"]
+    codec: str
+
+
+class SourceBitsOf(Section):
+    """As many source bits as another codec has for the same image."""
+
+    kind: Literal["source_bits_of"]
+    codec: str
+
+
+class Cbr(Section):
+    """Channel symbols for each sample of the image: symbols / (3 H W)."""
+
+    kind: Literal["cbr"]
+    value: Annotated[Number, Field(gt=0)]
+
+
+class Bytes(Section):
+    """A number of bytes, whatever the image."""
+
+    kind: Literal["bytes"]
+    value: Annotated[int, Field(ge=1)]
+
+
+class Quality(Section):
+    """A fixed quality setting of the codec; no budget at all."""
+
+    kind: Literal["quality"]
+    value: Annotated[int, Field(ge=0, le=100)]
+
+
+BudgetSection: TypeAlias = Annotated[
+    SymbolsOf | SourceBitsOf | Cbr | Bytes | Quality, Field(discriminator="kind")
+]
+
+
+class _Codec(Section):
+    phy: Phy | None = None
+    """Keys that replace those of the scenario's ``phy`` for this codec."""
+
+
+class BitsSource(_Codec):
+    """Random bits instead of images: plain BER and BLER curves."""
+
+    kind: Literal["bits"]
+    payload_bits: Annotated[int, Field(ge=1)] | None = None
+    """Bits of one frame; without it 64 code blocks, or 65536 bits where there is no code."""
+
+
+class VqCodec(_Codec):
+    """A trained vector-quantised model: a shipped name or a path to ``.safetensors``."""
+
+    kind: Literal["vq"]
+    weights: str
+
+
+class _ByteCodec(_Codec):
+    budget: BudgetSection
+    headers: Literal["counted", "known"] = "counted"
+    """Whether the fixed header is sent, or known to the receiver and not counted."""
+
+
+class BpgCodec(_ByteCodec):
+    """BPG: an HEVC intra picture in the BPG container."""
+
+    kind: Literal["bpg"]
+    chroma: Literal["444", "420"] = "444"
+
+    @model_validator(mode="after")
+    def _qp(self) -> "BpgCodec":
+        if isinstance(self.budget, Quality) and self.budget.value > 51:
+            raise ValueError(f"budget.value is a QP, 0 to 51 for bpg, got {self.budget.value}")
+        return self
+
+
+class JpegCodec(_ByteCodec):
+    """JPEG with optimised Huffman tables."""
+
+    kind: Literal["jpeg"]
+    chroma: Literal["444", "420"] = "420"
+
+
+class WebpCodec(_ByteCodec):
+    """Lossy WebP (4:2:0)."""
+
+    kind: Literal["webp"]
+
+
+CodecSection: TypeAlias = Annotated[
+    BitsSource | VqCodec | BpgCodec | JpegCodec | WebpCodec, Field(discriminator="kind")
+]

@@ -1,0 +1,238 @@
+"""A run on disk: a folder with ``run.sqlite`` and, beside it, samples and pictures.
+
+One row of ``unit`` for each unit of work (codec, point, image, trial), committed with its metrics
+in one transaction. What a unit leaves in files is written before it is committed, so that a run
+killed at any moment goes on with nothing missing and nothing double.
+"""
+
+import fcntl
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from transceiver.counters import NAMES, Counters
+from transceiver.scenario import Scenario, ScenarioError, parse
+
+_SCHEMA = f"""
+CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE unit (
+  codec TEXT NOT NULL, point INTEGER NOT NULL, image INTEGER NOT NULL, trial INTEGER NOT NULL,
+  image_name TEXT NOT NULL, samples INTEGER NOT NULL,
+  failure INTEGER NOT NULL, outage INTEGER NOT NULL,
+  {", ".join(f"{name} INTEGER NOT NULL" for name in NAMES)},
+  PRIMARY KEY (codec, point, image, trial)) WITHOUT ROWID;
+CREATE TABLE metric (
+  codec TEXT NOT NULL, point INTEGER NOT NULL, image INTEGER NOT NULL, trial INTEGER NOT NULL,
+  name TEXT NOT NULL, value REAL NOT NULL,
+  PRIMARY KEY (codec, point, image, trial, name)) WITHOUT ROWID;
+CREATE TABLE stage (
+  codec TEXT NOT NULL, name TEXT NOT NULL, shape TEXT NOT NULL, dtype TEXT NOT NULL,
+  PRIMARY KEY (codec, name)) WITHOUT ROWID;
+CREATE TABLE timing (
+  codec TEXT NOT NULL, stage TEXT NOT NULL, seconds REAL NOT NULL,
+  PRIMARY KEY (codec, stage)) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class UnitKey:
+    """What names a unit of work."""
+
+    codec: str
+    point: int
+    image: int
+    trial: int
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A row: one image, codec, point and trial.
+
+    Attributes:
+        key: What names it.
+        image_name: The picture's name.
+        samples: 3 H W of the picture, 0 for random bits: the denominator of CBR.
+        failure: The receiver knew that it had no picture.
+        outage: The codec could not meet its budget; nothing was sent.
+        counters: Integer counters.
+        metrics: By name.
+    """
+
+    key: UnitKey
+    image_name: str
+    samples: int
+    failure: bool
+    outage: bool
+    counters: Counters
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class StageShape:
+    """What passed a tap in a codec's first frame."""
+
+    name: str
+    shape: str
+    dtype: str
+
+
+class Store:
+    """An open run."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+        """Use `create_or_resume` or `open_run`."""
+        self.folder = folder
+        self._db = connection
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario that made the run."""
+        return parse(json.loads(self.facts()["scenario"]))
+
+    def facts(self) -> dict[str, str]:
+        """Versions, commit, seed and weights."""
+        return dict(self._db.execute("SELECT key, value FROM run"))
+
+    def has(self, key: UnitKey) -> bool:
+        """Whether a unit is done."""
+        query = "SELECT 1 FROM unit WHERE codec = ? AND point = ? AND image = ? AND trial = ?"
+        return self._db.execute(query, astuple(key)).fetchone() is not None
+
+    def arrived(self, key: UnitKey) -> bool:
+        """Whether a unit is done and its picture came through undamaged."""
+        query = (
+            "SELECT failure OR outage OR source_bit_errors FROM unit "
+            "WHERE codec = ? AND point = ? AND image = ? AND trial = ?"
+        )
+        row = self._db.execute(query, astuple(key)).fetchone()
+        return row is not None and row[0] == 0
+
+    def commit(
+        self,
+        unit: Unit,
+        *,
+        stages: Mapping[str, StageShape],
+        seconds: Mapping[str, float],
+    ) -> None:
+        """Add a unit, its metrics, new stages and stage times in one transaction."""
+        key = astuple(unit.key)
+        head = (*key, unit.image_name, unit.samples, int(unit.failure), int(unit.outage))
+        values = head + astuple(unit.counters)
+        with self._db:
+            self._db.execute(f"INSERT INTO unit VALUES ({', '.join('?' * len(values))})", values)
+            self._db.executemany(
+                "INSERT INTO metric VALUES (?, ?, ?, ?, ?, ?)",
+                [(*key, name, value) for name, value in unit.metrics.items()],
+            )
+            self._db.executemany(
+                "INSERT OR IGNORE INTO stage VALUES (?, ?, ?, ?)",
+                [(unit.key.codec, s.name, s.shape, s.dtype) for s in stages.values()],
+            )
+            self._db.executemany(
+                "INSERT INTO timing VALUES (?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET seconds = seconds + excluded.seconds",
+                [(unit.key.codec, stage, spent) for stage, spent in seconds.items()],
+            )
+
+    def units(self, codec: str, point: int) -> Iterator[Unit]:
+        """The rows of one codec at one point, by trial and image."""
+        where = "WHERE codec = ? AND point = ?"
+        metrics: dict[tuple[int, int], dict[str, float]] = {}
+        for image, trial, name, value in self._db.execute(
+            f"SELECT image, trial, name, value FROM metric {where}", (codec, point)
+        ):
+            metrics.setdefault((image, trial), {})[name] = value
+        rows = self._db.execute(
+            f"SELECT image, trial, image_name, samples, failure, outage, {', '.join(NAMES)} "
+            f"FROM unit {where} ORDER BY trial, image",
+            (codec, point),
+        )
+        for image, trial, image_name, samples, failure, outage, *counts in rows:
+            yield Unit(
+                UnitKey(codec, point, image, trial),
+                image_name,
+                samples,
+                bool(failure),
+                bool(outage),
+                Counters(*counts),
+                metrics.get((image, trial), {}),
+            )
+
+    def stages(self, codec: str) -> dict[str, StageShape]:
+        """The taps that a codec's signal passed."""
+        rows = self._db.execute("SELECT name, shape, dtype FROM stage WHERE codec = ?", (codec,))
+        return {row[0]: StageShape(*row) for row in rows}
+
+    def seconds(self, codec: str) -> dict[str, float]:
+        """Time spent in the stage that ends at each tap."""
+        return dict(self._db.execute("SELECT stage, seconds FROM timing WHERE codec = ?", (codec,)))
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Every row of ``unit`` and ``metric``: what two equal runs have in common."""
+        units = self._db.execute("SELECT * FROM unit ORDER BY 1, 2, 3, 4").fetchall()
+        return units + self._db.execute("SELECT * FROM metric ORDER BY 1, 2, 3, 4, 5").fetchall()
+
+
+def open_run(folder: Path) -> Store:
+    """Open a finished or interrupted run for reading."""
+    path = folder / "run.sqlite"
+    if not path.is_file():
+        raise ScenarioError(f"{folder}: must be the folder of a run (with run.sqlite)")
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        connection.execute("SELECT 1 FROM unit LIMIT 1")
+    except sqlite3.DatabaseError as error:
+        raise ScenarioError(f"{path}: must be the database of a run: {error}") from None
+    return Store(folder, connection)
+
+
+@contextmanager
+def create_or_resume(folder: Path, scenario: Scenario, facts: Mapping[str, str]) -> Iterator[Store]:
+    """Open a run for writing; the only writer while it lasts.
+
+    Raises:
+        ScenarioError: The folder holds a run of another scenario or with other weights, or another
+            process is writing to it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ScenarioError(f"{folder}: another process is writing to this run") from None
+        connection = sqlite3.connect(folder / "run.sqlite")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            store = Store(folder, connection)
+            _claim(store, connection, scenario, facts)
+            yield store
+        finally:
+            connection.close()
+
+
+def _claim(
+    store: Store,
+    connection: sqlite3.Connection,
+    scenario: Scenario,
+    facts: Mapping[str, str],
+) -> None:
+    wanted = {"scenario": scenario.model_dump_json(), **facts}
+    exists = connection.execute("SELECT name FROM sqlite_master WHERE name = 'run'").fetchone()
+    if not exists:
+        with connection:
+            for statement in _SCHEMA.split(";"):
+                connection.execute(statement)
+            connection.executemany("INSERT INTO run VALUES (?, ?)", wanted.items())
+        return
+    have = store.facts()
+    for key in ("scenario", "weights"):
+        if have.get(key) != wanted.get(key):
+            raise ScenarioError(
+                f"{store.folder}: holds a run with another {key}; "
+                "give another --out, or --fresh to start it anew"
+            )
