@@ -42,7 +42,7 @@ def read_image(path: Path) -> Image:
     except Exception as error:  # Pillow's decoders raise whatever their parsers meet
         reason = " ".join(str(error).split())
         raise ValueError(f"image file must be readable, got {path}: {reason}") from error
-    if frames > 1 and opened.format not in ("MPO",):
+    if frames > 1 and opened.format != "MPO":  # a camera's JPEG with a preview behind it
         raise ValueError(f"image file must hold one frame, got {frames} in {path}")
     if picture.mode not in _EIGHT_BIT_MODES:
         raise ValueError(f"image must have 8 bits a channel, got mode {picture.mode} in {path}")

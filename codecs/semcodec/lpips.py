@@ -9,15 +9,12 @@ perceptual metric", CVPR 2018, eq. 1; Krizhevsky, "One weird trick for paralleli
 neural networks", 2014 (AlexNet); Iandola et al., "SqueezeNet", 2016, in its version 1.1.
 """
 
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d, relu
@@ -83,7 +80,8 @@ class Lpips:
             WeightsError: The file cannot be read, or is of another network.
         """
         tensors = _read(path)
-        if not any(name.startswith("features.") for name in tensors):
+        kinds = {name.split(".")[0].rstrip("0123456789") for name in tensors}
+        if "lin" in kinds and "features" not in kinds:
             tensors |= _read(find_backbone(net, path))
         weights = {}
         for name in _shapes(net):
@@ -182,16 +180,21 @@ def _shapes(net: LpipsNet) -> dict[str, tuple[int, ...]]:
 
 def _read(path: Path) -> dict[str, Tensor]:
     """All tensors of a weights file, by its suffix."""
-    readers: dict[str, Callable[[], dict[str, Tensor]]] = {
-        ".npz": lambda: {k: torch.from_numpy(v) for k, v in np.load(path).items()},
-        ".safetensors": lambda: load_file(path),
-        ".pth": lambda: torch.load(path, map_location="cpu", weights_only=True),
+    readers: dict[str, Callable[[Path], dict[str, Tensor]]] = {
+        ".npz": _read_npz,
+        ".safetensors": load_file,
+        ".pth": lambda file: torch.load(file, map_location="cpu", weights_only=True),
     }
     if path.suffix not in readers:
         raise WeightsError(f"LPIPS weights must be {', '.join(readers)}, got {path}")
     try:
-        return dict(readers[path.suffix]())
-    except (OSError, ValueError, RuntimeError, UnpicklingError, EOFError) as error:
-        raise WeightsError(f"LPIPS weights must be readable, got {path}: {error}") from error
-    except (zipfile.BadZipFile, SafetensorError) as error:
-        raise WeightsError(f"LPIPS weights must be readable, got {path}: {error}") from error
+        content = readers[path.suffix](path)
+        return {name: tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
+    except Exception as error:  # four libraries, each with errors of its own for damaged files
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise WeightsError(f"LPIPS weights must be readable, got {path}: {reason}") from error
+
+
+def _read_npz(path: Path) -> dict[str, Tensor]:
+    with path.open("rb") as file, np.load(file) as arrays:
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}

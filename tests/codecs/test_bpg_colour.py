@@ -20,6 +20,11 @@ def rounded(values: np.ndarray) -> np.ndarray:
     return np.clip(np.floor(values + 0.5), 0, 255)
 
 
+def nearest_levels(levels: torch.Tensor, exact: np.ndarray) -> bool:
+    """Within half a level, and at an exact half within the 22 fraction bits of either side."""
+    return bool(np.abs(levels.numpy() - np.clip(exact, 0, 255)).max() < 0.5 + 4 * 255 / 2**23)
+
+
 def noise(*shape: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(5)
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
@@ -30,7 +35,7 @@ def test_forward_matrix_is_bt601() -> None:
     r, g, b = pixels.double().numpy()
     y = 0.299 * r + 0.587 * g + 0.114 * b
     expected = np.stack((y, (b - y) / 1.772 + 128, (r - y) / 1.402 + 128))
-    assert np.array_equal(rgb_to_ycbcr(pixels).numpy(), rounded(expected))
+    assert nearest_levels(rgb_to_ycbcr(pixels), expected)
 
 
 def test_inverse_matrix_is_bt601() -> None:
@@ -38,8 +43,7 @@ def test_inverse_matrix_is_bt601() -> None:
     y, cb, cr = planes.double().numpy() - np.array([0, 128, 128]).reshape(3, 1, 1)
     red, blue = y + 1.402 * cr, y + 1.772 * cb
     green = (y - 0.299 * red - 0.114 * blue) / 0.587
-    expected = rounded(np.stack((red, green, blue)))
-    assert np.array_equal(ycbcr_to_rgb(planes).numpy(), expected)
+    assert nearest_levels(ycbcr_to_rgb(planes), np.stack((red, green, blue)))
 
 
 def test_matrix_agrees_with_pillow_within_one_level() -> None:

@@ -1,3 +1,7 @@
+import importlib.util
+import json
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -55,3 +59,16 @@ def test_refused(code: LdpcCode) -> None:
 def test_a_damaged_table_is_refused() -> None:
     with pytest.raises(ValueError, match=r"dvbs2\.json must have SHA-256 00, got 78f12e5a"):
         load_table("dvbs2", sha256="00")
+
+
+@pytest.mark.parametrize("name", ["ieee80211n", "dvbs2"])
+def test_tables_are_as_their_script_makes_them(name: str) -> None:
+    root = Path(__file__).parents[2]
+    spec = importlib.util.spec_from_file_location("make", root / "tools" / "make_ldpc_tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    make = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make)
+    source, fields = make.STANDARDS[name]
+    text = (root / "phy" / "ldpc" / "tables" / f"{name}.json").read_text()
+    assert make.table_text(source, json.loads(text)["codes"], fields) == text

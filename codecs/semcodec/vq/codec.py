@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from semcodec import weights
 from semcodec.codec import Image, Indices
 from semcodec.errors import WeightsError
+from semcodec.pixels import to_bytes, to_unit
 from semcodec.vq.vqvae import STRIDE, VqVae, VqVaeConfig
 
 
@@ -59,13 +60,14 @@ class VqVaeCodec:
     def encode(self, image: Image) -> Indices:
         """Indices ``[ceil(H/8) * ceil(W/8)]`` of an image ``[3, H, W]``."""
         _, height, width = image.shape
-        picture = image[None].float() / 255
+        picture = to_unit(image)[None]
         pad = (0, -width % STRIDE, 0, -height % STRIDE)
-        with torch.inference_mode():
+        with torch.no_grad():
             padded = F.pad(picture, pad, mode="replicate")
             latents = self.network.encode(padded.contiguous(memory_format=torch.channels_last))
             indices = self.network.codebook(latents).indices
-        return torch.clone(indices.reshape(-1))
+        flat: Indices = indices.reshape(-1)
+        return flat
 
     def decode(self, indices: Indices, height: int, width: int) -> Image:
         """The image ``[3, height, width]`` of its indices."""
@@ -75,11 +77,10 @@ class VqVaeCodec:
                 f"indices must be [{rows * columns}] for {width} x {height} pixels, "
                 f"got {list(indices.shape)}"
             )
-        with torch.inference_mode():
+        with torch.no_grad():
             vectors = self.network.codebook.lookup(indices.reshape(1, rows, columns))
-            picture = self.network.decode(vectors)[0, :, :height, :width]
-            image: Image = (picture.clamp(0, 1) * 255).round().to(torch.uint8)
-            return torch.clone(image)
+            picture = self.network.decode(vectors)[0]
+        return to_bytes(picture[:, :height, :width])
 
     def displacement(self, sent: Indices, received: Indices) -> Tensor:
         """Distance ||e_i - e_j|| between the codewords sent and received, ``[n]``."""
