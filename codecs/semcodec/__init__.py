@@ -1,1 +1,1 @@
-"""Image codecs: image to codebook indices or bytes, and back; trained models, baselines, metrics."""
+"""Image codecs: image to indices or bytes and back; trained models, baselines, metrics."""

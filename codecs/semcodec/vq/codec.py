@@ -85,4 +85,5 @@ class VqVaeCodec:
     def displacement(self, sent: Indices, received: Indices) -> Tensor:
         """Distance ||e_i - e_j|| between the codewords sent and received, ``[n]``."""
         codewords = self.network.codebook.codewords
-        return (codewords[sent] - codewords[received]).norm(dim=1)
+        distance: Tensor = (codewords[sent] - codewords[received]).square().sum(1).sqrt()
+        return distance
