@@ -1,5 +1,5 @@
 # make demo   install and run the quickstart          make test   install with dev tools, run the suite
-# make check  format, lint, types, import contracts   make bench, make conformance: see README
+# make check  format, lint, types, import contracts   make conformance   slow statistical checks
 
 PYTHON ?= python3
 VENV := .venv

@@ -1,7 +1,7 @@
 """From a checked scenario to the blocks that run it: one explicit match for each kind."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import nan
 from typing import assert_never
 
@@ -58,19 +58,21 @@ class Sender:
     kind: str
     link: Link
     _sent: dict[int, Sent | BudgetError] = field(default_factory=dict, repr=False, compare=False)
+    """By picture, and without it: a run may have more pictures than fit into memory."""
 
     def encode(self, picture: Picture) -> Sent:
         """The frame of a picture, made once; raises `BudgetError` where none fits."""
         if picture.key not in self._sent:
             assert not isinstance(self.link.source, RandomBits)
             try:
-                self._sent[picture.key] = self.link.source.encode(picture)
+                sent = self.link.source.encode(picture)
+                self._sent[picture.key] = replace(sent, picture=None)
             except BudgetError as error:
-                self._sent[picture.key] = error
-        sent = self._sent[picture.key]
-        if isinstance(sent, BudgetError):
-            raise sent
-        return sent
+                self._sent[picture.key] = BudgetError(str(error))
+        known = self._sent[picture.key]
+        if isinstance(known, BudgetError):
+            raise BudgetError(str(known))
+        return replace(known, picture=picture)
 
     def decode_clean(self, sent: Sent) -> Image | None:
         """The picture of a frame that arrives undamaged."""
@@ -97,7 +99,7 @@ def conditions(link: Link, scenario: Scenario, value: float) -> Conditions:
             esn0_db = value
         case "ebn0_db":
             nominal = link.format.nominal_bits_per_symbol
-            esn0_db = esn0_db_from_ebn0_db(value, bits_per_symbol=1, code_rate=nominal)
+            esn0_db = esn0_db_from_ebn0_db(value, bits_per_symbol=nominal, code_rate=1)
     return Conditions(noise_variance_from_esn0_db(esn0_db), flip_probability=nan)
 
 
@@ -117,8 +119,7 @@ def _sender(name: str, scenario: Scenario, others: Mapping[str, Sender]) -> Send
         failure=scenario.failure,
     )
     source = _source(codec, skeleton, scenario, others)
-    link = Link(**{**vars(skeleton), "source": source})
-    return Sender(name, codec.kind, link)
+    return Sender(name, codec.kind, replace(skeleton, source=source))
 
 
 def _source(
@@ -162,7 +163,7 @@ def _maker(
     """How a byte codec's bitstream is made: at a fixed quality, or within a number of bytes."""
 
     def of_symbols(symbols: int) -> int:
-        return (link.format.capacity(symbols) - LENGTH_BITS) // 8
+        return max((link.format.capacity(symbols) - LENGTH_BITS) // 8, 0)
 
     def allowed_bytes(picture: Picture) -> int:
         match budget:

@@ -14,7 +14,7 @@ CODES = {
     "none": "uncoded",
     "ieee80211n": "LDPC, n 648, 1296, 1944; rate 1/2, 2/3, 3/4, 5/6",
     "dvbs2": "LDPC, n 16200, 64800; rate 1/4 to 9/10",
-    "nr": "5G NR LDPC, any k from 12 to 8448, any n with k/n from 1/5 to 948/1024",
+    "nr": "5G NR LDPC, k 12 to 8448, any n with k/n at most 0.95",
     "gallager": "small regular LDPC code from a seed; n, column_weight, row_weight",
 }
 MODULATIONS = {

@@ -13,12 +13,13 @@ from PIL import UnidentifiedImageError
 from semcodec.errors import WeightsError
 from semcodec.weights_path import find_lpips_weights
 from transceiver.catalog import find_weights, picture_paths
+from transceiver.metrics_names import metric_name
 from transceiver.scenario.document import Lpips, Scenario
 from transceiver.scenario.load import ScenarioError
 from transceiver.scenario.source import Cifar10Images, FolderImages, SampleImages, VqCodec
 
-MS_SSIM_SIDE = 161
-"""Five scales of an 11 x 11 window: each side must be more than 160 pixels."""
+LEAST_SIDES = {"ssim": 11, "ms_ssim": 176, "lpips_alex": 31, "lpips_squeeze": 17}
+"""Pixels on the shorter side: one 11 x 11 window, five scales of it, the networks' strides."""
 
 
 def check(scenario: Scenario, *, folder: Path) -> None:
@@ -51,14 +52,14 @@ def _problems(scenario: Scenario, folder: Path) -> Iterator[str]:
             sizes["CIFAR-10"] = (32, 32)
         case SampleImages() | None:
             pass
-    if "ms_ssim" in scenario.metrics:
-        for name, (width, height) in sizes.items():
-            if min(width, height) < MS_SSIM_SIDE:
-                yield (
-                    f"metrics: ms_ssim needs sides of at least {MS_SSIM_SIDE} pixels, "
-                    f"got {name} of {width} x {height}"
-                )
-                break
+    for wanted in map(metric_name, scenario.metrics):
+        least = LEAST_SIDES.get(wanted, 1)
+        small = [(name, size) for name, size in sizes.items() if min(size) < least]
+        for name, (width, height) in small[:1]:
+            yield (
+                f"metrics: {wanted} needs sides of at least {least} pixels, "
+                f"got {name} of {width} x {height}"
+            )
 
 
 def _lpips(section: Lpips, key: str) -> Iterator[str]:
@@ -88,7 +89,7 @@ def _sizes(folder: Path, section: FolderImages) -> dict[str, tuple[int, int]]:
         try:
             with PillowImage.open(path) as picture:
                 sizes[path.name] = picture.size
-        except (UnidentifiedImageError, OSError) as error:
+        except (UnidentifiedImageError, OSError, PillowImage.DecompressionBombError) as error:
             raise ScenarioError(
                 f"images.path: {path} must be a readable picture, got: {error}"
             ) from None

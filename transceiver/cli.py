@@ -138,7 +138,10 @@ def export(
     path = out or run_folder / "results.csv"
     if not path.parent.is_dir():
         raise ScenarioError(f"--out: its folder must exist, got {path}")
-    lines = export_csv(open_run(run_folder), path)
+    try:
+        lines = export_csv(open_run(run_folder), path)
+    except OSError as error:
+        raise ScenarioError(f"--out: must be a file to write, got {path}: {error}") from None
     _out.print(f"{path}: {lines} rows", highlight=False, soft_wrap=True)
 
 

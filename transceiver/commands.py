@@ -1,7 +1,7 @@
 """What the computing commands do, once their arguments are read."""
 
 import math
-import shutil
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +11,12 @@ from rich.console import Console
 
 from semcodec.errors import BudgetError, CodecError
 from semcodec.image_io import read_image, write_png
+from semcodec.metrics import psnr
 from transceiver.build import build, conditions
 from transceiver.catalog import find_scenario
 from transceiver.check import check
 from transceiver.link import Streams
 from transceiver.link import send as send_over
-from transceiver.metrics import build_metrics
 from transceiver.pictures import open_pictures
 from transceiver.progress import Bar
 from transceiver.recipe import load_recipe, train_recipe
@@ -25,8 +25,8 @@ from transceiver.report.tables import results_table, taps_table
 from transceiver.results import rows
 from transceiver.scenario import Scenario, ScenarioError, load
 from transceiver.scenario.load import parse
-from transceiver.source import Picture, RandomBits
-from transceiver.store import Store, open_run
+from transceiver.source import Picture
+from transceiver.store import Store, open_run, remove_run
 from transceiver.streams import stream
 from transceiver.sweep import run
 
@@ -36,7 +36,7 @@ def _user_errors() -> Iterator[None]:
     """What codecs and files refuse becomes one line for the user."""
     try:
         yield
-    except (CodecError, FileNotFoundError) as error:
+    except (CodecError, OSError, sqlite3.OperationalError) as error:
         raise ScenarioError(" ".join(str(error).split())) from error
 
 
@@ -58,9 +58,9 @@ def run_command(
     scenario = load(path, assignments)
     check(scenario, folder=path.parent)
     folder = folder or Path("runs") / scenario.name
-    if fresh and folder.exists():
-        _remove_run(folder)
     with _user_errors():
+        if fresh and folder.exists():
+            remove_run(folder)
         pictures = open_pictures(scenario.images, folder=path.parent) if scenario.images else None
         with Bar(err) as bar:
             run(scenario, pictures, folder=folder, batch=batch, progress=bar)
@@ -109,7 +109,8 @@ def train_command(
         line = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
         out.print(f"step {step:6d}  {line}", highlight=False, soft_wrap=True)
 
-    best = train_recipe(recipe, folder=folder, report=report)
+    with _user_errors():
+        best = train_recipe(recipe, folder=folder, report=report)
     out.print(f"{folder / 'best.safetensors'}: least validation loss {best:.6g}", soft_wrap=True)
 
 
@@ -129,6 +130,8 @@ def send_command(
     scenario = load(path, assignments)
     if codec not in scenario.codecs:
         raise ScenarioError(f"--codec must be one of {', '.join(scenario.codecs)}, got {codec}")
+    if scenario.codecs[codec].kind == "bits":
+        raise ScenarioError(f"--codec must send images, got {codec} of kind bits")
     wanted = {codec, getattr(getattr(scenario.codecs[codec], "budget", None), "codec", codec)}
     data = scenario.model_dump()
     data["codecs"] = {n: c for n, c in data["codecs"].items() if n in wanted}
@@ -138,8 +141,6 @@ def send_command(
         picture = Picture(0, image.name, _read(image))
         check(scenario.model_copy(update={"images": None}), folder=path.parent)
         sender = build(scenario)[codec]
-        if isinstance(sender.link.source, RandomBits):
-            raise ScenarioError(f"--codec must send images, got {codec} of kind bits")
         chosen_seed = scenario.seed if seed is None else seed
         names = {"point": 0, "image": 0, "trial": 0}
         streams = Streams(
@@ -160,13 +161,13 @@ def send_command(
         assert received.image is not None
         target = out_path or Path(f"{image.stem}-received.png")
         write_png(target, received.image)
-        quality = build_metrics(["psnr"])["psnr"](picture.pixels, received.image)
+        quality = psnr(picture.pixels, received.image)
     format_ = sender.link.format
     account = format_.account(frame.bits.numel() - frame.length_bits, length_bits=frame.length_bits)
     state = f"failed, shown as {scenario.failure}" if received.arrived.failed else "arrived"
-    psnr = f"{quality:.2f} dB" if math.isfinite(quality) else "infinite (identical)"
+    shown = f"{quality:.2f} dB" if math.isfinite(quality) else "infinite (identical)"
     out.print(
-        f"{target}: {codec} at Es/N0 {esn0_db:g} dB {state}; PSNR {psnr}; "
+        f"{target}: {codec} at Es/N0 {esn0_db:g} dB {state}; PSNR {shown}; "
         f"{account.symbols} symbols, CBR {account.symbols / picture.pixels.numel():.4f}",
         highlight=False,
         soft_wrap=True,
@@ -194,13 +195,3 @@ def _read(image: Path) -> torch.Tensor:
 def _use_threads(threads: int | None) -> None:
     if threads is not None:
         torch.set_num_threads(threads)
-
-
-def _remove_run(folder: Path) -> None:
-    """Delete a run's own files and nothing else."""
-    if not (folder / "run.sqlite").is_file():
-        raise ScenarioError(f"--fresh: {folder} must hold a run (run.sqlite); nothing was deleted")
-    for name in ("taps", "images", "figures"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for file in folder.glob("run.sqlite*"):
-        file.unlink()

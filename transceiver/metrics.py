@@ -16,6 +16,9 @@ from transceiver.source import Picture
 
 Metric: TypeAlias = Callable[[Image, Image], float]
 
+PSNR_LIMIT_DB = 100.0
+"""What an identical picture counts as, and the most that any picture counts as."""
+
 
 def build_metrics(sections: Sequence[MetricSection]) -> dict[str, Metric]:
     """The functions, by the names of their columns."""
@@ -25,7 +28,7 @@ def build_metrics(sections: Sequence[MetricSection]) -> dict[str, Metric]:
 def _build(section: MetricSection) -> Metric:
     match section:
         case "psnr":
-            return psnr
+            return _bounded_psnr
         case "ssim":
             return ssim
         case "ms_ssim":
@@ -37,6 +40,11 @@ def _build(section: MetricSection) -> Metric:
             return Lpips.load(section.net, find_lpips_weights(section.net, explicit))
         case _:
             assert_never(section)
+
+
+def _bounded_psnr(sent: Image, image_hat: Image) -> float:
+    """PSNR, at most `PSNR_LIMIT_DB`: one identical picture would make a mean infinite."""
+    return min(psnr(sent, image_hat), PSNR_LIMIT_DB)
 
 
 class Measure:

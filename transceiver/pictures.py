@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,17 @@ _CIFAR_BYTES = 3 * 32 * 32
 
 @dataclass(frozen=True)
 class Pictures(Sequence[Picture]):
-    """A lazy sequence: the last few pictures used stay in memory."""
+    """A lazy sequence: the last few pictures used stay in memory.
+
+    Attributes:
+        names: For tables and figures.
+        read: The pixels ``[3, H, W]`` of a picture by its place.
+        digest: Of names and files: a run goes on with the pictures that it began with.
+    """
 
     names: tuple[str, ...]
     read: Callable[[int], torch.Tensor]
+    digest: str
 
     def __len__(self) -> int:
         return len(self.names)
@@ -36,29 +44,43 @@ class Pictures(Sequence[Picture]):
 
 def open_pictures(section: ImagesSection, *, folder: Path) -> Pictures:
     """The pictures that a section names; relative paths start at ``folder``."""
-    names, read = _open(section, folder)
+    names, read, content = _open(section, folder)
     shown = tuple(names[: section.limit])
-    return Pictures(shown, lru_cache(maxsize=64)(read))
-
-
-def one_picture(path: Path) -> Pictures:
-    """A single file as a set of pictures."""
-    return Pictures((path.name,), lru_cache(maxsize=1)(lambda _: read_image(path)))
+    digest = blake2b("/".join(shown).encode(), digest_size=16)
+    for key in range(len(shown)):
+        digest.update(content(key))
+    return Pictures(shown, lru_cache(maxsize=64)(read), digest.hexdigest())
 
 
 def _open(
     section: ImagesSection, folder: Path
-) -> tuple[Sequence[str], Callable[[int], torch.Tensor]]:
+) -> tuple[Sequence[str], Callable[[int], torch.Tensor], Callable[[int], bytes]]:
+    """Names, and by the place of a picture its pixels and the bytes that it is stored as."""
     match section:
         case SampleImages():
             names = section.names
-            return names, lambda key: _sample(names[key])
+            return names, lambda key: _sample(names[key]), lambda _: b""
         case FolderImages():
             paths = picture_paths(folder / Path(section.path).expanduser())
-            return [p.stem for p in paths], lambda key: read_image(paths[key])
+            return (
+                [p.stem for p in paths],
+                lambda key: _read(paths[key]),
+                lambda key: paths[key].read_bytes(),
+            )
         case Cifar10Images():
             pixels = _cifar10(folder / Path(section.path).expanduser(), section.split)
-            return [f"{i:05d}" for i in range(len(pixels))], lambda key: pixels[key].clone()
+            return (
+                [f"{i:05d}" for i in range(len(pixels))],
+                lambda key: pixels[key].clone(),
+                lambda key: pixels[key].numpy().tobytes(),
+            )
+
+
+def _read(path: Path) -> torch.Tensor:
+    try:
+        return read_image(path)
+    except ValueError as error:
+        raise ScenarioError(f"images.path: {error}") from None
 
 
 def _sample(name: str) -> torch.Tensor:
@@ -74,7 +96,7 @@ def _cifar10(path: Path, split: str) -> torch.Tensor:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, pickle.UnpicklingError) as error:
             raise ScenarioError(f"images.path: {path} must be a .npy array, got: {error}") from None
-        if array.dtype != np.uint8 or array.shape[1:] != (32, 32, 3):
+        if array.dtype != np.uint8 or array.shape[1:] != (32, 32, 3) or not len(array):
             raise ScenarioError(
                 f"images.path: {path} must be uint8 [n, 32, 32, 3], "
                 f"got {array.dtype} {list(array.shape)}"

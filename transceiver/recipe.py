@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
-from transceiver.scenario.load import ScenarioError, describe, override, read_yaml
+from transceiver.scenario.load import ScenarioError, describe, load_section
 from transceiver.scenario.section import Number, Section
 
 
@@ -16,6 +16,12 @@ class VqVaeModel(Section):
     kind: Literal["vqvae"]
     codebook_size: Annotated[int, Field(ge=2)] = 1024
     latent_channels: Annotated[int, Field(ge=1)] = 32
+
+    @model_validator(mode="after")
+    def _whole_bits(self) -> "VqVaeModel":
+        if self.codebook_size & (self.codebook_size - 1):
+            raise ValueError(f"codebook_size must be a power of two, got {self.codebook_size}")
+        return self
 
 
 class Data(Section):
@@ -45,15 +51,14 @@ class Recipe(Section):
 
 def load_recipe(path: Path, assignments: Sequence[str] = ()) -> Recipe:
     """Read and check a recipe; `ScenarioError` with a line for each problem."""
-    if not path.is_file():
-        raise ScenarioError(f"{path}: no such file")
-    data = override(read_yaml(path.read_text(encoding="utf-8")), assignments)
+    return load_section(path, assignments, _parse)
+
+
+def _parse(data: dict[str, Any]) -> Recipe:
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        raise ScenarioError(
-            "\n".join(f"{path.name}: {line}" for line in describe(error, data))
-        ) from None
+        raise ScenarioError("\n".join(describe(error, data))) from None
 
 
 def train_recipe(

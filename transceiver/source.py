@@ -10,10 +10,13 @@ from torch import Tensor
 
 from phy.bits import pack_bytes, pack_integers, unpack_bytes, unpack_integers
 from semcodec.codec import ByteCodec, Image, IndexCodec
-from semcodec.errors import DecodeError
+from semcodec.errors import CodecError, DecodeError
 
 LENGTH_BITS = 24
 """A byte codec's payload begins with its length in bytes, most significant bit first."""
+
+MOST_BYTES = (2**24 - LENGTH_BITS) // 8
+"""Of a byte codec's payload: with its length field it is what `phy.crc` takes at once."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,11 @@ class ByteSource:
         data = self.make(picture)
         split = self.codec.header_bytes(data) if self.headers_known else 0
         payload = data[split:]
+        if len(payload) > MOST_BYTES:
+            raise CodecError(
+                f"a payload must be at most {MOST_BYTES} bytes, "
+                f"got {len(payload)} for picture {picture.name}"
+            )
         length = unpack_integers(torch.tensor([len(payload)]), width=LENGTH_BITS)
         bits = torch.cat([length, unpack_bytes(payload)])
         return Sent(bits, picture, payload=payload, header=data[:split], length_bits=LENGTH_BITS)

@@ -7,6 +7,7 @@ killed at any moment goes on with nothing missing and nothing double.
 
 import fcntl
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -182,7 +183,7 @@ def open_run(folder: Path) -> Store:
     path = folder / "run.sqlite"
     if not path.is_file():
         raise ScenarioError(f"{folder}: must be the folder of a run (with run.sqlite)")
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
         connection.execute("SELECT 1 FROM unit LIMIT 1")
     except sqlite3.DatabaseError as error:
@@ -195,24 +196,49 @@ def create_or_resume(folder: Path, scenario: Scenario, facts: Mapping[str, str])
     """Open a run for writing; the only writer while it lasts.
 
     Raises:
-        ScenarioError: The folder holds a run of another scenario or with other weights, or another
-            process is writing to it.
+        ScenarioError: The folder holds a run of another scenario, with other weights or other
+            pictures, or no run's database, or another process is writing to it.
     """
+    if folder.exists() and not folder.is_dir():
+        raise ScenarioError(f"{folder}: must be a folder, got a file")
     folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        connection = sqlite3.connect(folder / "run.sqlite")
+        try:
+            store = Store(folder, connection)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
+                _claim(store, connection, scenario, facts)
+            except sqlite3.DatabaseError as error:
+                raise ScenarioError(
+                    f"{folder / 'run.sqlite'}: must be the database of a run: {error}"
+                ) from None
+            yield store
+        finally:
+            connection.close()
+
+
+def remove_run(folder: Path) -> None:
+    """Delete a run's own files and nothing else; refused while another process writes to it."""
+    if not (folder / "run.sqlite").is_file():
+        raise ScenarioError(f"--fresh: {folder} must hold a run (run.sqlite); nothing was deleted")
+    with _locked(folder):
+        for name in ("taps", "images", "figures"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        for file in folder.glob("run.sqlite*"):
+            file.unlink()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Be the only writer of a run."""
     with (folder / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ScenarioError(f"{folder}: another process is writing to this run") from None
-        connection = sqlite3.connect(folder / "run.sqlite")
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            store = Store(folder, connection)
-            _claim(store, connection, scenario, facts)
-            yield store
-        finally:
-            connection.close()
+        yield
 
 
 def _claim(
@@ -225,14 +251,19 @@ def _claim(
     exists = connection.execute("SELECT name FROM sqlite_master WHERE name = 'run'").fetchone()
     if not exists:
         with connection:
+            connection.execute("BEGIN IMMEDIATE")  # all tables and facts at once, or nothing
             for statement in _SCHEMA.split(";"):
                 connection.execute(statement)
             connection.executemany("INSERT INTO run VALUES (?, ?)", wanted.items())
         return
     have = store.facts()
-    for key in ("scenario", "weights"):
+    for key, name in (
+        ("scenario", "another scenario"),
+        ("weights", "other weights"),
+        ("pictures", "other pictures"),
+    ):
         if have.get(key) != wanted.get(key):
             raise ScenarioError(
-                f"{store.folder}: holds a run with another {key}; "
+                f"{store.folder}: holds a run with {name}; "
                 "give another --out, or --fresh to start it anew"
             )

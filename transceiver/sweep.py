@@ -62,7 +62,7 @@ def run(
     """
     senders = build(scenario)
     measure = Measure(build_metrics(scenario.metrics))
-    with create_or_resume(folder, scenario, _facts(scenario, senders)) as store:
+    with create_or_resume(folder, scenario, _facts(scenario, senders, pictures)) as store:
         for sub in ("taps", "images"):
             (folder / sub).mkdir(exist_ok=True)
         if pictures is not None:
@@ -160,14 +160,17 @@ def _bits_point(work: _Work, batch: int, report: Callable[[float], None]) -> Non
 
     while fraction() < 1:
         first = so_far.frames
-        keys = [UnitKey(work.sender.name, work.point, first + i, 0) for i in range(batch)]
+        blocks = work.sender.link.format.blocks(source.payload_bits)
+        most = -(-(stop.max_blocks - so_far.blocks) // blocks)
+        size = min(batch, most, max(1, first))  # grows, so that little is carried in vain
+        keys = [UnitKey(work.sender.name, work.point, first + i, 0) for i in range(size)]
         frames = [
             source.encode(
                 stream(work.scenario.seed, point=k.point, image=k.image, trial=0, purpose="payload")
             )
             for k in keys
         ]
-        for unit, shapes, seconds in _send(work, keys, frames, [None] * batch).values():
+        for unit, shapes, seconds in _send(work, keys, frames, [None] * size).values():
             work.store.commit(unit, stages=shapes, seconds=seconds)
             so_far = total([so_far, unit.counters])
             report(fraction())
@@ -261,24 +264,31 @@ def _keep_samples(work: _Work, signals: Mapping[str, torch.Tensor]) -> None:
     partial.replace(path)
 
 
-def _facts(scenario: Scenario, senders: Mapping[str, Sender]) -> dict[str, str]:
+def _facts(
+    scenario: Scenario, senders: Mapping[str, Sender], pictures: Pictures | None
+) -> dict[str, str]:
     """What made the run, for its database."""
     packages = ("semantic-transceiver", "torch", "numpy", "pillow", "av", "torchmetrics")
     facts = {f"version.{name}": version(name) for name in packages}
-    commit = subprocess.run(
-        ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    facts["commit"] = commit.stdout.strip() if commit.returncode == 0 else "unknown"
+    facts["commit"] = _commit()
     facts["weights"] = " ".join(
         f"{name}:{sender.link.source.codec.sha256}"
         for name, sender in senders.items()
         if isinstance(sender.link.source, IndexSource)
     )
+    facts["pictures"] = pictures.digest if pictures is not None else ""
     for name, sender in senders.items():
         nominal = sender.link.format.nominal_bits_per_symbol
         facts[f"nominal_bits_per_symbol.{name}"] = repr(nominal)
     facts["seed"] = str(scenario.seed)
     return facts
+
+
+def _commit() -> str:
+    """The git commit of a checkout; unknown for an installed package or without git."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return "unknown"
+    return found.stdout.strip() if found.returncode == 0 else "unknown"

@@ -74,6 +74,7 @@ def save(
     }
     partial = path.with_suffix(".partial")
     save_file(packed, partial, metadata)
+    partial.chmod(0o644)
     digest = hashlib.sha256(partial.read_bytes()).hexdigest()
     path.with_suffix(".sha256").write_text(f"{digest}  {path.name}\n")
     partial.replace(path)

@@ -208,7 +208,7 @@ def _phi_(x: Tensor) -> Tensor:
 def _positions(x: Tensor, group: Group) -> tuple[Tensor, ...]:
     """Views ``[count, lanes]`` of the edges ``[edges, lanes]`` of a group, one per position."""
     edges = x[group.edge : group.edge + group.degree * group.count]
-    return edges.view(group.degree, group.count, -1).unbind(0)
+    return edges.view(group.degree, group.count, x.shape[1]).unbind(0)
 
 
 def _parity(signs: Tensor, group: Group) -> Tensor:

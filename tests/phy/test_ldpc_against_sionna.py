@@ -29,7 +29,8 @@ def transmit(coded: Tensor, *, esn0_db: float) -> Tensor:
     noise_variance = 10 ** (-esn0_db / 10)
     noise = torch.randn(coded.shape, generator=generator) * (noise_variance / 2) ** 0.5
     received = 0.5**0.5 * (1 - 2 * coded.float()) + noise
-    return 4 * 0.5**0.5 * received / noise_variance
+    llrs: Tensor = 4 * 0.5**0.5 * received / noise_variance
+    return llrs
 
 
 def assert_as_good(ours: Tensor, theirs: Tensor) -> None:

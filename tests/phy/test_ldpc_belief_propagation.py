@@ -39,7 +39,8 @@ def qpsk_llrs(coded: Tensor, *, esn0_db: float, seed: int, rayleigh: bool = Fals
     amplitude = gain * 0.5**0.5
     noise = torch.randn(coded.shape, generator=generator) * (noise_variance / 2) ** 0.5
     received = amplitude * (1 - 2 * coded.float()) + noise
-    return 4 * amplitude * received / noise_variance
+    llrs: Tensor = 4 * amplitude * received / noise_variance
+    return llrs
 
 
 def transmit(
@@ -108,6 +109,13 @@ def test_a_check_of_one_variable_makes_it_zero() -> None:
     assert bool(decoded.converged)
 
 
+def test_nodes_without_edges() -> None:
+    graph = TannerGraph.of(torch.tensor([1, 1]), torch.tensor([0, 2]), checks=3, variables=4)
+    decoded = BeliefPropagation(graph).decode(torch.tensor([[-2.0, -1.0, 1.0, 3.0]] * 2))
+    assert decoded.bits.tolist() == [[1, 1, 1, 0]] * 2
+    assert decoded.converged.all()
+
+
 # Known error rates
 
 
@@ -163,7 +171,7 @@ def test_a_block_does_not_depend_on_its_batch(
     assert 0 < int(whole.converged.sum()) < 64
     monkeypatch.setattr(belief_propagation, "_LANE_FLOATS", lane_floats)
     for size in (1, 3, 7, 64):
-        parts = [decoder.decode(part) for part in llrs.split(size)]
+        parts = [decoder.decode(part) for part in torch.split(llrs, size)]
         assert torch.equal(torch.cat([part.bits for part in parts]), whole.bits)
         assert torch.equal(torch.cat([part.iterations for part in parts]), whole.iterations)
         assert torch.equal(torch.cat([part.converged for part in parts]), whole.converged)
@@ -173,7 +181,7 @@ def test_messages_do_not_depend_on_the_lane() -> None:
     _, llrs = transmit(CODE, 64, 1.0)
     whole = totals_after(CODE.graph, llrs, 5)
     for size in (1, 3, 7, 64):
-        parts = [totals_after(CODE.graph, part, 5) for part in llrs.split(size)]
+        parts = [totals_after(CODE.graph, part, 5) for part in torch.split(llrs, size)]
         assert torch.equal(torch.cat(parts), whole)
 
 

@@ -18,7 +18,7 @@ def wide_set() -> list[tuple[int, int]]:
         (3824, 5708), (3824, 5707), (3840, 11520), (4096, 6144), (8448, 8900), (8448, 25344),
     ]  # fmt: skip
     draw = random.Random(5)
-    sample = []
+    sample: list[tuple[int, int]] = []
     while len(sample) < 60:
         k = draw.randint(12, 2000)
         n = int(k / draw.uniform(0.2, 0.94)) + 1

@@ -60,13 +60,14 @@ def error_rate_figure(
         for rate, (what, line) in shown.items():
             estimates = [r.rates[rate] for r in own]
             _curve(axes, own, estimates, codecs, codec, label=f"{codec}, {what}", line=line)
-    _theory(axes, rows, scenario, senders)
+    _theory(axes, rows, senders)
     axes.set_yscale("log")
     axes.set_ylim(_floor(rows), 1)
     axes.set_xlabel(QUANTITIES[scenario.sweep.quantity])
     axes.set_ylabel("error rate")
     axes.set_title(f"{scenario.name}   (95 % intervals; a caret is an upper bound)", fontsize=9)
-    axes.legend(fontsize=7, frameon=False, loc="best")
+    if axes.lines:  # none where every frame was an outage and there is no theory
+        axes.legend(fontsize=7, frameon=False, loc="best")
     return save(figure, path)
 
 
@@ -97,9 +98,7 @@ def _curve(
     axes.plot(values[bound], high[bound], linestyle="", marker=7, color=shade, alpha=0.5)
 
 
-def _theory(
-    axes: Axes, rows: Sequence[Row], scenario: Scenario, senders: dict[str, Sender]
-) -> None:
+def _theory(axes: Axes, rows: Sequence[Row], senders: dict[str, Sender]) -> None:
     """Closed-form bit error rate of hard decisions, once for each kind of uncoded link."""
     drawn = set()
     for codec, sender in senders.items():
@@ -107,27 +106,26 @@ def _theory(
         if isinstance(link.channel, BinarySymmetric) or not own:
             continue
         fading = link.channel
-        span = getattr(fading, "span", 1)
         kind = (link.modulation.name, type(fading).__name__, getattr(fading, "k_factor", 0))
         if kind in drawn:
             continue
         drawn.add(kind)
-        ends = own[0], own[-1]
-        values = np.linspace(ends[0].value, ends[1].value, 61)
-        esn0_db = np.linspace(ends[0].esn0_db, ends[1].esn0_db, 61)
-        label = f"theory, {link.modulation.name}, {scenario.phy_of(codec).channel.kind}"
-        if span is None:
-            label += " (mean over fading)"
+        closed_form = link.modulation.axes is not None  # else an integral for each point
+        count = 61 if closed_form else 21
+        ends = min(own, key=lambda r: r.value), max(own, key=lambda r: r.value)
+        values = np.linspace(ends[0].value, ends[1].value, count)
+        esn0_db = np.linspace(ends[0].esn0_db, ends[1].esn0_db, count)
         axes.plot(
             values, ber(link.modulation, esn0_db, fading=fading), color="#bbbbbb", linewidth=4,
-            label=label, zorder=1, linestyle=("-", "-.", (0, (1, 1)))[len(drawn) % 3 - 1],
+            label="uncoded, theory" if len(drawn) == 1 else None, zorder=1,
         )  # fmt: skip
 
 
 def _floor(rows: Sequence[Row]) -> float:
-    """The smallest rate that could have been seen."""
-    most = max((r.counters.info_bits for r in rows), default=1)
-    return max(0.5 / max(most, 1), 1e-9)
+    """A decade that lies below everything drawn."""
+    rates = [r.rates[name] for r in rows for name in ("coded_ber", "info_ber", "bler")]
+    drawn = [e.value or e.high for e in rates if np.isfinite(e.value)]
+    return float(10 ** np.floor(np.log10(0.7 * min(drawn, default=1e-5))))
 
 
 def _policy(scenario: Scenario) -> str:

@@ -1,6 +1,7 @@
 """A whole scenario: one YAML file, one link, and the points at which to run it."""
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -30,6 +31,9 @@ TapName: TypeAlias = Literal[
 ]  # fmt: skip
 
 
+_MOST_POINTS = 1000
+
+
 class Steps(Section):
     """Evenly spaced points, both ends included."""
 
@@ -41,6 +45,8 @@ class Steps(Section):
     def _forward(self) -> "Steps":
         if self.stop < self.start:
             raise ValueError(f"stop must be at least start {self.start:g}, got {self.stop:g}")
+        if (self.stop - self.start) / self.step >= _MOST_POINTS:
+            raise ValueError(f"step must give at most {_MOST_POINTS} points, got {self.step:g}")
         return self
 
 
@@ -67,6 +73,8 @@ class Sweep(Section):
             )
         if given == ["flip_probability"] and not all(0 < p < 0.5 for p in self.values):
             raise ValueError(f"flip_probability must be above 0 and below 0.5, got {self.values}")
+        if given != ["flip_probability"] and not all(abs(v) <= 100 for v in self.values):
+            raise ValueError(f"{given[0]} must be from -100 to 100, got {self.values}")
         return self
 
     @property
@@ -164,6 +172,11 @@ class Scenario(Section):
             yield f"metrics must be empty where the codecs are of kind bits, got {self.metrics}"
         yield from self._stop_problems(bits=bool(bits))
         for name, codec in self.codecs.items():
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+                yield (
+                    "codecs: a name must begin with a letter or digit and hold letters, digits, "
+                    f"dots, hyphens and underscores only, got {name!r}"
+                )
             budget = getattr(codec, "budget", None)
             if isinstance(budget, SymbolsOf | SourceBitsOf):
                 others = [n for n, c in self.codecs.items() if c.kind == "vq"]

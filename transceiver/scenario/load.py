@@ -1,14 +1,17 @@
 """Reading a scenario file, and saying in one line for each what is wrong with it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from transceiver.scenario.document import Scenario
+from transceiver.scenario.document import Lpips, Scenario
+from transceiver.scenario.source import VqCodec
+
+Checked = TypeVar("Checked")
 
 
 class ScenarioError(Exception):
@@ -34,15 +37,20 @@ def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
 _UniqueKeys.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
+def _yaml(text: str, rule: str) -> Any:
+    """A YAML value of any kind; bad syntax is a `ScenarioError` that begins with the rule."""
+    try:
+        return yaml.load(text, Loader=_UniqueKeys)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: such as the date 2026-02-30
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ScenarioError(f"{rule}{reason}{where}") from error
+
+
 def read_yaml(text: str) -> dict[str, Any]:
     """A YAML mapping; duplicate keys, other documents and bad syntax are `ScenarioError`."""
-    try:
-        data = yaml.load(text, Loader=_UniqueKeys)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark else ""
-        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ScenarioError(f"{where}the file must be YAML: {reason}") from error
+    data = _yaml(text, "the file must be YAML: ")
     if not isinstance(data, dict):
         raise ScenarioError(f"the file must be a mapping of keys, got {type(data).__name__}")
     return data
@@ -64,7 +72,7 @@ def override(data: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]
             section = section.setdefault(key, {}) if isinstance(section, dict) else None
         if not isinstance(section, dict):
             raise ScenarioError(f"--set key must name a section's key, got {path}")
-        section[last] = yaml.safe_load(value)
+        section[last] = _yaml(value, f"--set {path} must be given a YAML value: ")
     return data
 
 
@@ -77,7 +85,18 @@ def parse(data: dict[str, Any]) -> Scenario:
 
 
 def load(path: Path, assignments: Sequence[str] = ()) -> Scenario:
-    """Read and check a scenario file; relative picture and weight paths start at its folder."""
+    """Read and check a scenario file.
+
+    Relative paths of pictures and weights start at the file's folder: those of the pictures where
+    they are opened, those of the weights here, as a run opens them again from anywhere.
+    """
+    return load_section(path, assignments, lambda data: _anchored(parse(data), path.parent))
+
+
+def load_section(
+    path: Path, assignments: Sequence[str], check: Callable[[dict[str, Any]], Checked]
+) -> Checked:
+    """Read a YAML file, apply assignments and check it; every line of an error names the file."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -85,10 +104,31 @@ def load(path: Path, assignments: Sequence[str] = ()) -> Scenario:
     except (OSError, UnicodeDecodeError) as error:
         raise ScenarioError(f"{path}: cannot be read as text: {error}") from None
     try:
-        return parse(override(read_yaml(text), assignments))
+        return check(override(read_yaml(text), assignments))
     except ScenarioError as error:
         lines = "\n".join(f"{path.name}: {line}" for line in str(error).splitlines())
         raise ScenarioError(lines) from None
+
+
+def _anchored(scenario: Scenario, folder: Path) -> Scenario:
+    """The scenario with the paths of its weights absolute."""
+
+    def anchor(weights: str) -> str:
+        return str((folder / Path(weights).expanduser()).absolute())
+
+    codecs = {
+        name: codec.model_copy(update={"weights": anchor(codec.weights)})
+        if isinstance(codec, VqCodec) and codec.weights.endswith(".safetensors")
+        else codec
+        for name, codec in scenario.codecs.items()
+    }
+    metrics = [
+        metric.model_copy(update={"weights": anchor(metric.weights)})
+        if isinstance(metric, Lpips) and metric.weights is not None
+        else metric
+        for metric in scenario.metrics
+    ]
+    return scenario.model_copy(update={"codecs": codecs, "metrics": metrics})
 
 
 def describe(error: ValidationError, data: dict[str, Any]) -> list[str]:
@@ -100,7 +140,7 @@ def _lines(error: ValidationError, data: dict[str, Any]) -> Iterator[str]:
     for detail in error.errors(include_url=False):
         keys = _keys(detail["loc"], data)
         override_key = len(keys) > 3 and keys[0] == "codecs" and keys[2] == "phy"
-        if override_key and keys[3] not in data["codecs"][keys[1]]["phy"]:
+        if override_key and keys[3] not in map(str, data["codecs"][keys[1]]["phy"]):
             continue  # the scenario's own phy section says it
         yield from _sentences(".".join(keys), detail)
 
@@ -109,7 +149,10 @@ def _keys(location: tuple[int | str, ...], data: Any) -> list[str]:
     """The keys as the user wrote them: pydantic also lists the kinds it chose on the way."""
     keys: list[str] = []
     for item in location:
-        inside = item in data if isinstance(data, dict) else isinstance(data, list)
+        if isinstance(data, dict):
+            inside = item in data
+        else:
+            inside = isinstance(data, list) and isinstance(item, int)
         if inside:
             data = data[item]
         elif str(item).startswith("~") or (isinstance(data, dict) and data.get("kind") == item):
@@ -136,5 +179,5 @@ def _sentences(key: str, detail: ErrorDetails) -> Iterator[str]:
         case "literal_error":
             yield f"{key}: must be {context['expected']}, got {came!r}"
         case _:
-            message = detail["msg"].removeprefix("Input ").removeprefix("should ")
-            yield f"{key}: must {message.removeprefix('must ')}, got {came!r}"
+            _, _, rule = detail["msg"].rpartition("should ")  # "Input should be ...", "List should"
+            yield f"{key}: must {rule}, got {came!r}"

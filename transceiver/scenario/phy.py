@@ -46,10 +46,8 @@ class NrCode(Section):
 
     @model_validator(mode="after")
     def _rate(self) -> "NrCode":
-        if not 1 / 5 <= self.k / self.n <= 948 / 1024:
-            raise ValueError(
-                f"k/n must be from 1/5 to 948/1024, got {self.k}/{self.n} = {self.k / self.n:.3f}"
-            )
+        if self.k > 0.95 * self.n:
+            raise ValueError(f"k/n must be at most 0.95, got {self.k}/{self.n}")
         return self
 
 
@@ -60,10 +58,15 @@ class GallagerCode(Section):
     n: Positive = 20
     column_weight: Annotated[int, Field(ge=2)] = 3
     row_weight: Annotated[int, Field(ge=3)] = 4
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     @model_validator(mode="after")
     def _regular(self) -> "GallagerCode":
+        if self.row_weight <= self.column_weight:
+            raise ValueError(
+                f"row_weight must be more than column_weight {self.column_weight}, "
+                f"got {self.row_weight}"
+            )
         if self.n % self.row_weight:
             raise ValueError(f"n must be a multiple of row_weight {self.row_weight}, got {self.n}")
         return self
@@ -98,7 +101,7 @@ class PermutationInterleaver(Section):
     """A random permutation of each code block, the same for all, from a seed."""
 
     kind: Literal["permutation"]
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
 
 InterleaverSection: TypeAlias = Annotated[

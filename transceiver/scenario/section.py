@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field
 
 
 class Section(BaseModel):
@@ -16,13 +16,13 @@ def _number(value: object) -> object:
     if isinstance(value, str):
         try:
             return float(Fraction(value.replace(" ", "")))
-        except (ValueError, ZeroDivisionError):
+        except (ValueError, ZeroDivisionError, OverflowError):
             return value
     return value
 
 
-Number: TypeAlias = Annotated[float, BeforeValidator(_number)]
-"""A number, or a fraction written as text: ``1/24``."""
+Number: TypeAlias = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+"""A finite number, or a fraction written as text: ``1/24``."""
 
 
 def _section_or_value(data: object) -> str:

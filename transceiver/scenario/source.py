@@ -19,7 +19,9 @@ class SampleImages(_Images):
     """Photographs that scikit-image ships."""
 
     kind: Literal["samples"]
-    names: list[Literal["astronaut", "chelsea", "coffee", "rocket"]] = list(SAMPLES)  # type: ignore[arg-type]
+    names: Annotated[
+        list[Literal["astronaut", "chelsea", "coffee", "rocket"]], Field(min_length=1)
+    ] = list(SAMPLES)  # type: ignore[arg-type]
 
 
 class FolderImages(_Images):
@@ -91,7 +93,7 @@ class BitsSource(_Codec):
     """Random bits instead of images: plain BER and BLER curves."""
 
     kind: Literal["bits"]
-    payload_bits: Annotated[int, Field(ge=1)] | None = None
+    payload_bits: Annotated[int, Field(ge=1, le=2**24)] | None = None
     """Bits of one frame; without it 64 code blocks, or 65536 bits where there is no code."""
 
 
@@ -117,7 +119,9 @@ class BpgCodec(_ByteCodec):
     @model_validator(mode="after")
     def _qp(self) -> "BpgCodec":
         if isinstance(self.budget, Quality) and self.budget.value > 51:
-            raise ValueError(f"budget.value is a QP, 0 to 51 for bpg, got {self.budget.value}")
+            raise ValueError(
+                f"budget.value must be a QP, 0 to 51, for bpg, got {self.budget.value}"
+            )
         return self
 
 
@@ -126,6 +130,12 @@ class JpegCodec(_ByteCodec):
 
     kind: Literal["jpeg"]
     chroma: Literal["444", "420"] = "420"
+
+    @model_validator(mode="after")
+    def _quality(self) -> "JpegCodec":
+        if isinstance(self.budget, Quality) and self.budget.value < 1:
+            raise ValueError(f"budget.value must be 1 to 100 for jpeg, got {self.budget.value}")
+        return self
 
 
 class WebpCodec(_ByteCodec):

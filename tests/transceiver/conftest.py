@@ -1,0 +1,141 @@
+"""Small real parts: a tiny VQ-VAE with random weights, and crops of scikit-image's photographs."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image as PillowImage
+from skimage import data
+
+from semcodec import weights as weight_files
+from semcodec.vq.vqvae import VqVae, VqVaeConfig
+from transceiver.pictures import open_pictures
+from transceiver.scenario import Scenario, parse
+from transceiver.store import Store, open_run
+from transceiver.sweep import run
+
+CODE = {"kind": "ieee80211n", "n": 648, "rate": "1/2"}
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A VQ-VAE of 4-bit indices; its codewords lie on a photograph's latents."""
+    config = VqVaeConfig(16, 4, (4, 4, 8), (1, 1), (1, 1, 1))
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        network = VqVae(config)
+    photograph = torch.from_numpy(data.astronaut()).movedim(-1, 0)[None].float() / 255
+    with torch.no_grad():
+        latents = network.encode(photograph)
+    network.codebook.restart(latents, iterations=3, generator=torch.Generator().manual_seed(0))
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    weight_files.save(
+        path, network.state_dict(), model="vqvae", config=asdict(config), training={"steps": 0}
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three photographs of 48 x 40, 33 x 50 and (grey) 40 x 48 pixels."""
+    folder = tmp_path_factory.mktemp("pictures")
+    crops = {
+        "a-face": data.astronaut()[60:100, 200:248],
+        "b-coffee": data.coffee()[100:150, 250:283],
+        "c-grey": data.camera()[100:148, 200:240],
+    }
+    for name, pixels in crops.items():
+        PillowImage.fromarray(pixels).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def base(tiny_weights: Path, picture_folder: Path) -> dict[str, Any]:
+    """A scenario with an index codec and two byte codecs, where some frames fail."""
+    equal = {"kind": "symbols_of", "codec": "vq"}
+    return {
+        "name": "tiny",
+        "seed": 3,
+        "images": {"kind": "folder", "path": str(picture_folder)},
+        "codecs": {
+            "vq": {"kind": "vq", "weights": str(tiny_weights)},
+            "bpg": {"kind": "bpg", "budget": {"kind": "bytes", "value": 300}},
+            "jpeg": {"kind": "jpeg", "budget": equal},
+        },
+        "phy": {
+            "code": CODE,
+            "modulation": {"kind": "qam", "order": 4},
+            "channel": {"kind": "awgn"},
+        },
+        "sweep": {"esn0_db": [0.5, 2.0]},
+        "stop": {"trials": 2},
+        "metrics": ["psnr", "ssim"],
+    }
+
+
+Change = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def change(base: dict[str, Any]) -> Change:
+    """The base scenario's data with dotted keys replaced; ``...`` removes a key."""
+
+    def changed(**dotted: Any) -> dict[str, Any]:
+        data = copy.deepcopy(base)
+        for path, value in dotted.items():
+            *parents, last = path.split(".")
+            section = data
+            for key in parents:
+                section = section.setdefault(key, {})
+            if value is ...:
+                section.pop(last)
+            else:
+                section[last] = value
+        return data
+
+    return changed
+
+
+@pytest.fixture
+def bits(change: Change) -> Change:
+    """The same for plain random bits over the PHY."""
+
+    def changed(**dotted: Any) -> dict[str, Any]:
+        start = {
+            "images": ...,
+            "codecs": {"bits": {"kind": "bits"}},
+            "metrics": [],
+            "stop": {"block_errors": 20, "max_blocks": 200},
+        }
+        return change(**(start | dotted))
+
+    return changed
+
+
+def run_data(data: dict[str, Any], folder: Path, *, batch: int = 16) -> Store:
+    """Run a scenario's data in a folder and open the result."""
+    scenario: Scenario = parse(data)
+    pictures = open_pictures(scenario.images, folder=folder) if scenario.images else None
+    run(scenario, pictures, folder=folder, batch=batch, progress=lambda *_: None)
+    return open_run(folder)
+
+
+@pytest.fixture
+def run_in(tmp_path: Path) -> Callable[..., Store]:
+    """Run a scenario's data in a fresh folder."""
+    count = iter(range(1000))
+
+    def go(data: dict[str, Any], *, folder: Path | None = None, batch: int = 16) -> Store:
+        return run_data(data, folder or tmp_path / f"run{next(count)}", batch=batch)
+
+    return go
+
+
+@pytest.fixture(scope="session")
+def finished(base: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """One run of the base scenario for all tests that only read."""
+    return run_data(base, tmp_path_factory.mktemp("finished"))
