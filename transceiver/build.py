@@ -188,14 +188,21 @@ def _maker(
         allowed = allowed_bytes(picture)
         if not headers_known:
             return codec.encode_to_budget(picture.pixels, allowed)
-        smallest = codec.encode(picture.pixels, codec.qualities[0])
-        granted = allowed + codec.header_bytes(smallest)
+        # Headers differ from file to file (JPEG's tables): grant what the last file's header takes.
+        granted = allowed + codec.header_bytes(codec.encode(picture.pixels, codec.qualities[0]))
+        fits: bytes | None = None
         while True:
             data = codec.encode_to_budget(picture.pixels, granted)
-            excess = len(data) - codec.header_bytes(data) - allowed
-            if excess <= 0:
+            header = codec.header_bytes(data)
+            excess = len(data) - header - allowed
+            if excess > 0:
+                if fits is not None:
+                    return fits
+                granted -= excess
+            elif allowed + header <= granted:
                 return data
-            granted -= excess
+            else:
+                fits, granted = data, allowed + header
 
     return make
 

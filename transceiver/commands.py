@@ -2,6 +2,7 @@
 
 import math
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,8 +37,20 @@ def _user_errors() -> Iterator[None]:
     """What codecs and files refuse becomes one line for the user."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # who reads our output has seen enough
     except (CodecError, OSError, sqlite3.OperationalError) as error:
         raise ScenarioError(" ".join(str(error).split())) from error
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Say at an interruption that nothing is lost; typer ends the process with exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("interrupted; the same command (without --fresh) goes on from here", file=sys.stderr)
+        raise
 
 
 def run_command(
@@ -62,7 +75,7 @@ def run_command(
         if fresh and folder.exists():
             remove_run(folder)
         pictures = open_pictures(scenario.images, folder=path.parent) if scenario.images else None
-        with Bar(err) as bar:
+        with _resumable(), Bar(err) as bar:
             run(scenario, pictures, folder=folder, batch=batch, progress=bar)
         _report(out, open_run(folder), figures=figures)
 
@@ -109,7 +122,7 @@ def train_command(
         line = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
         out.print(f"step {step:6d}  {line}", highlight=False, soft_wrap=True)
 
-    with _user_errors():
+    with _user_errors(), _resumable():
         best = train_recipe(recipe, folder=folder, report=report)
     out.print(f"{folder / 'best.safetensors'}: least validation loss {best:.6g}", soft_wrap=True)
 
@@ -132,6 +145,8 @@ def send_command(
         raise ScenarioError(f"--codec must be one of {', '.join(scenario.codecs)}, got {codec}")
     if scenario.codecs[codec].kind == "bits":
         raise ScenarioError(f"--codec must send images, got {codec} of kind bits")
+    if scenario.phy_of(codec).channel.kind == "bsc":
+        raise ScenarioError("--scenario: must have a channel with symbols for --esn0-db, got bsc")
     wanted = {codec, getattr(getattr(scenario.codecs[codec], "budget", None), "codec", codec)}
     data = scenario.model_dump()
     data["codecs"] = {n: c for n, c in data["codecs"].items() if n in wanted}

@@ -221,6 +221,8 @@ def create_or_resume(folder: Path, scenario: Scenario, facts: Mapping[str, str])
 
 def remove_run(folder: Path) -> None:
     """Delete a run's own files and nothing else; refused while another process writes to it."""
+    if {path.name for path in folder.iterdir()} <= {".lock"}:
+        return
     if not (folder / "run.sqlite").is_file():
         raise ScenarioError(f"--fresh: {folder} must hold a run (run.sqlite); nothing was deleted")
     with _locked(folder):
@@ -257,12 +259,13 @@ def _claim(
             connection.executemany("INSERT INTO run VALUES (?, ?)", wanted.items())
         return
     have = store.facts()
-    for key, name in (
-        ("scenario", "another scenario"),
-        ("weights", "other weights"),
-        ("pictures", "other pictures"),
+    mine = json.loads(wanted["scenario"])
+    for name, differs in (
+        ("another scenario", json.loads(have.get("scenario", "null")) != mine),
+        ("other weights", have.get("weights") != wanted.get("weights")),
+        ("other pictures", have.get("pictures") != wanted.get("pictures")),
     ):
-        if have.get(key) != wanted.get(key):
+        if differs:
             raise ScenarioError(
                 f"{store.folder}: holds a run with {name}; "
                 "give another --out, or --fresh to start it anew"

@@ -67,7 +67,7 @@ def ssim(reference: Image, image: Image) -> float:
     from skimage.metrics import structural_similarity
 
     _require_pair(reference, image, min_side=_WINDOW)
-    value = structural_similarity(
+    value = structural_similarity(  # type: ignore[no-untyped-call]
         reference.cpu().numpy(),
         image.cpu().numpy(),
         channel_axis=0,

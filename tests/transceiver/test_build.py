@@ -65,7 +65,6 @@ def test_symbols_of_never_exceeds_the_other_codec(
         payload = 8 * (len(better) - spared)
         form = sender.link.format
         assert form.account(payload, length_bits=LENGTH_BITS).symbols > limit
-        assert sender.link.coding is None or code["kind"] != "none"
 
 
 def test_other_budgets(change: Any, picture: Picture) -> None:
@@ -87,6 +86,23 @@ def test_other_budgets(change: Any, picture: Picture) -> None:
     assert 8 * len(senders["bpg"].encode(picture).payload) <= len(
         senders["vq"].encode(picture).bits
     )
+
+
+@pytest.mark.parametrize("value", [400, 900, 2200, 3000])
+def test_known_header_leaves_the_whole_budget_to_the_picture(
+    change: Any, picture: Picture, value: int
+) -> None:
+    """JPEG's header grows with the quality: the next better file's payload must be too long."""
+    budget = {"kind": "bytes", "value": value}
+    sender = build(
+        parse(change(**{"codecs.jpeg": {"kind": "jpeg", "budget": budget, "headers": "known"}}))
+    )["jpeg"]
+    codec, sent = sender.link.source.codec, sender.encode(picture)
+    assert len(sent.payload) <= value
+    files = [codec.encode(picture.pixels, quality) for quality in codec.qualities]
+    place = max(i for i, data in enumerate(files) if data == sent.header + sent.payload)
+    better = files[place + 1]
+    assert len(better) - codec.header_bytes(better) > value
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_ieee80211n_648_with_16_qam_at_4_db(tmp_path: Path) -> None:
 
 @pytest.mark.conformance
 def test_nr_1024_2048_over_rayleigh_fading(tmp_path: Path) -> None:
-    """About 0.45 at 3 dB and below 0.02 at 4 dB: with N0 in place of N0/|h|^2 it takes 4 dB more."""
+    """About 0.45 at 3 dB, below 0.02 at 4 dB: with N0 in place of N0/|h|^2 it takes 4 dB more."""
     at_3 = measure(
         tmp_path / "3",
         "nr_rayleigh_qpsk",

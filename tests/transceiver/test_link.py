@@ -139,6 +139,24 @@ def test_eb_n0_is_es_n0_less_the_bits_of_a_symbol(bits: Any) -> None:
     assert found == pytest.approx(10**-0.6 / (10 / 3), rel=1e-12)
 
 
+@pytest.mark.parametrize("equalizer", ["zero_forcing", "mmse"])
+def test_demapper_weighs_each_symbol_by_its_gain(bits: Any, equalizer: str) -> None:
+    """4-QAM: LLR = 2 sqrt(2) Re(conj(h) y) / N0 on I, with the imaginary part on Q."""
+    data = bits(
+        **{
+            "phy.channel": {"kind": "rayleigh", "fading": "symbol"},
+            "phy.equalizer": {"kind": equalizer},
+            "sweep.esn0_db": [5],
+        }
+    )
+    recorder = Recorder()
+    _carry(parse(data), [0], tap=recorder)
+    tap = {name: frames[0] for name, frames in recorder.frames.items() if frames}
+    matched = tap["gain"].conj() * tap["received"]
+    expected = 2 * 2**0.5 * torch.view_as_real(matched).flatten() / 10**-0.5
+    assert torch.allclose(tap["llrs"], expected, rtol=1e-3, atol=1e-3)
+
+
 def test_taps_change_nothing(bits: Any) -> None:
     data = bits(
         **{"phy.channel": {"kind": "rayleigh", "fading": {"block": 5}}, "sweep.esn0_db": [5]}
@@ -169,6 +187,7 @@ def test_a_frame_does_not_see_its_batch(bits: Any, batch: int, channel: dict[str
             "phy.modulation": {"kind": "qam", "order": 64},
             "phy.channel": channel,
             "phy.equalizer": {"kind": "mmse"},
+            "phy.scrambler": {"kind": "gold", "c_init": 9},
             "sweep.esn0_db": [9],
         }
     )
@@ -192,7 +211,7 @@ def test_counters_are_those_of_a_hand_count(bits: Any) -> None:
             "codecs.bits": {"kind": "bits", "payload_bits": 1000},
             "phy.modulation": {"kind": "psk", "order": 8},
             "phy.channel": {"kind": "rayleigh", "fading": "symbol"},
-            "sweep.esn0_db": [7],
+            "sweep.esn0_db": [5],
         }
     )
     recorder = Recorder()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image as PillowImage
 from rich.console import Console
 
 from semcodec.image_io import read_image
@@ -20,6 +21,7 @@ from transceiver.report.tables import results_table
 from transceiver.results import rows
 from transceiver.scenario import TAPS, parse
 from transceiver.store import Store, Unit
+from transceiver.sweep import run
 
 Run = Callable[..., Store]
 
@@ -36,7 +38,7 @@ def _pictures(data: dict[str, Any]) -> list[torch.Tensor]:
 
 LIVELY = {
     "phy.channel": {"kind": "rayleigh", "fading": {"block": 20}},
-    "sweep.esn0_db": [7],
+    "sweep.esn0_db": [5],
     "stop.trials": 3,
     "failure": "last_good",
 }
@@ -196,7 +198,7 @@ def test_outage_is_counted_and_shown(finished: Store, base: dict[str, Any]) -> N
 
 def test_first_picture_may_be_an_outage(change: Any, run_in: Run) -> None:
     """Some pictures fit into the budget and some do not; the frames keep their keys."""
-    data = change(**{"codecs.bpg.budget.value": 215, "codecs.jpeg": ..., "sweep.esn0_db": [5]})
+    data = change(**{"codecs.bpg.budget.value": 44, "codecs.jpeg": ..., "sweep.esn0_db": [5]})
     store = run_in(data, batch=2)
     outages = {u.key.image: u.outage for u in _units(store, "bpg")}
     assert set(outages.values()) == {True, False}
@@ -230,8 +232,6 @@ def test_bits_stop_by_block_errors_whatever_the_batch(bits: Any, run_in: Run) ->
 
 
 def test_identical_picture_counts_as_100_db(change: Any, run_in: Run, tmp_path: Path) -> None:
-    from PIL import Image as PillowImage
-
     folder = tmp_path / "flat"
     folder.mkdir()
     PillowImage.new("RGB", (24, 16), (128, 128, 128)).save(folder / "flat.png")
@@ -243,8 +243,6 @@ def test_identical_picture_counts_as_100_db(change: Any, run_in: Run, tmp_path: 
 
 
 def test_progress_ends_at_one(change: Any, tmp_path: Path) -> None:
-    from transceiver.sweep import run
-
     data = change(**{"codecs.jpeg": ..., "codecs.bpg": ..., "stop.trials": 1})
     scenario = parse(data)
     pictures = open_pictures(scenario.images, folder=tmp_path)

@@ -106,7 +106,9 @@ def _theory(axes: Axes, rows: Sequence[Row], senders: dict[str, Sender]) -> None
         if isinstance(link.channel, BinarySymmetric) or not own:
             continue
         fading = link.channel
-        kind = (link.modulation.name, type(fading).__name__, getattr(fading, "k_factor", 0))
+        shift_db = own[0].esn0_db - own[0].value  # over Eb/N0 each code rate has its own curve
+        factor = getattr(fading, "k_factor", 0)
+        kind = (link.modulation.name, type(fading).__name__, factor, shift_db)
         if kind in drawn:
             continue
         drawn.add(kind)

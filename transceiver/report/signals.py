@@ -65,7 +65,7 @@ def strip_figure(rows: Sequence[Row], scenario: Scenario, run: Path, path: Path)
     sent = _picture(run / "images" / "sent.png")
     height, width = sent.shape[:2]
     cell = 2.2
-    tall = cell * height / width
+    tall = cell * min(max(height / width, 1 / 3), 3)  # a very long picture is shown small
     figure = Figure(
         figsize=(cell * (len(points) + 1) + 0.3, tall * len(codecs) + 0.55), layout="constrained"
     )
@@ -97,7 +97,7 @@ def _picture(path: Path) -> np.ndarray:
 
 
 def _show(axes: Axes, pixels: np.ndarray, title: str) -> None:
-    axes.imshow(pixels, interpolation="lanczos")
+    axes.imshow(pixels)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)

@@ -168,6 +168,8 @@ class Scenario(Section):
             yield "images must be left out where the codecs are of kind bits"
         if not bits and self.images is None:
             yield "images is required where a codec sends images"
+        if any(self.metrics.count(m) > 1 for m in self.metrics):
+            yield "metrics must differ from each other, got one twice"
         if bits and self.metrics:
             yield f"metrics must be empty where the codecs are of kind bits, got {self.metrics}"
         yield from self._stop_problems(bits=bool(bits))

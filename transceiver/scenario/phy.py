@@ -48,6 +48,10 @@ class NrCode(Section):
     def _rate(self) -> "NrCode":
         if self.k > 0.95 * self.n:
             raise ValueError(f"k/n must be at most 0.95, got {self.k}/{self.n}")
+        if self.k > 3840 and 4 * self.k <= self.n:
+            raise ValueError(
+                f"k must be at most 3840 (base graph 2) for k/n up to 1/4, got {self.k}/{self.n}"
+            )
         return self
 
 
