@@ -56,7 +56,14 @@ def scenarios() -> dict[str, Path]:
 def find_scenario(name_or_path: str) -> Path:
     """A scenario file by path, or a shipped one by name."""
     path = Path(name_or_path).expanduser()
-    return path if path.suffix else scenarios().get(name_or_path, path)
+    if path.suffix:
+        return path
+    shipped = scenarios()
+    if name_or_path not in shipped:
+        raise ScenarioError(
+            f"scenario must be a .yaml file or one of {', '.join(shipped)}; got {name_or_path}"
+        )
+    return shipped[name_or_path]
 
 
 def weights() -> dict[str, Path]:
