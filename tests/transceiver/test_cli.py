@@ -115,7 +115,7 @@ def test_validate(call: Call, file: Path) -> None:
     _refused(call("validate", file, "--set", "seed=x"), "s.yaml: seed: must be a valid integer")
     _refused(call("validate", file, "--set", "seed=["), "s.yaml: --set seed must be given a YAML")
     _refused(call("validate", "nobody.yaml"), "nobody.yaml: no such file")
-    _refused(call("validate", "nobody"), "nobody: no such file")
+    _refused(call("validate", "nobody"), "scenario must be a .yaml file or one of ")
     code, out, err = call("validate", file, "--set", "seed=-1", "--set", "stop.trials=0")
     assert (code, out) == (2, "")
     assert [line.split(":")[:3] for line in err.splitlines()] == [
