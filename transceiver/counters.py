@@ -27,6 +27,8 @@ class Counters:
         coded_bits: On-air bits, with those that fill the last symbol; errors before decoding.
         info_bits: Decoder output, with filler; errors after decoding.
         blocks: Code blocks (frames, where there is no code).
+        block_errors: Blocks with any wrong information bit.
+        unconverged_blocks: Blocks in which the decoder found no codeword; 0 where there is no code.
         false_decodes: Blocks that the decoder took for right and that are wrong.
         iterations: Decoder iterations, summed over the blocks.
         frame_errors: Frames with any source bit wrong.
@@ -53,6 +55,7 @@ class Counters:
     source_bit_errors: int = 0
     blocks: int = 0
     block_errors: int = 0
+    unconverged_blocks: int = 0
     false_decodes: int = 0
     iterations: int = 0
     frame_errors: int = 0
@@ -124,6 +127,7 @@ def count(
         source_bit_errors=source_errors,
         blocks=block_wrong.numel(),
         block_errors=int(block_wrong.sum()),
+        unconverged_blocks=int((~received.converged).sum()) if account.parity_bits else 0,
         false_decodes=int((block_wrong & received.converged).sum()),
         iterations=int(received.iterations.sum()),
         frame_errors=int(source_errors > 0),

@@ -53,6 +53,7 @@ class Row:
             "source_ber": wilson(c.source_bit_errors, c.source_bits + c.length_bits),
             "ser": wilson(c.symbol_errors, c.symbols),
             "bler": wilson(c.block_errors, c.blocks),
+            "unconverged_rate": wilson(c.unconverged_blocks, c.blocks),
             "fer": wilson(c.frame_errors, c.frames - self.outages),
             "index_error_rate": wilson(c.index_errors, c.indices),
             "failure_rate": wilson(self.failures, c.frames - self.outages),

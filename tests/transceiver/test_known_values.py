@@ -27,6 +27,12 @@ def measure(tmp_path: Path, name: str, *, sweep: str, codec: str, blocks: int) -
     return row
 
 
+def wrong_codewords(row: Row) -> float:
+    """The rate of wrong codewords: some have every information bit right."""
+    c = row.counters
+    return (c.unconverged_blocks + c.false_decodes) / c.blocks
+
+
 def test_ieee80211n_648_with_qpsk_at_1_5_db(tmp_path: Path) -> None:
     """BLER 0.137 +- 0.02 with 20 flooding sum-product iterations, Eb/N0 1.5 dB."""
     row = measure(
@@ -34,12 +40,14 @@ def test_ieee80211n_648_with_qpsk_at_1_5_db(tmp_path: Path) -> None:
     )
     assert row.esn0_db == pytest.approx(1.5)
     assert abs(row.rates["bler"].value - 0.137) < 0.02
+    assert abs(wrong_codewords(row) - 0.137) < 0.015
 
 
 def test_ieee80211n_648_with_16_qam_at_4_db(tmp_path: Path) -> None:
     """BLER 0.091 +- 0.015 with 20 flooding sum-product iterations, Eb/N0 4.0 dB."""
     row = measure(tmp_path, "ldpc_648_16qam", sweep="ebn0_db: [4.0]", codec="exact", blocks=6000)
-    assert abs(row.rates["bler"].value - 0.091) < 0.015
+    assert abs(wrong_codewords(row) - 0.091) < 0.012
+    assert 0.8 * wrong_codewords(row) < row.rates["bler"].value < wrong_codewords(row)
 
 
 @pytest.mark.conformance

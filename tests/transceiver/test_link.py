@@ -228,6 +228,7 @@ def test_counters_are_those_of_a_hand_count(bits: Any) -> None:
         blocks = [any(info[b : b + 324]) for b in range(0, len(info), 324)]
         assert (found.info_bit_errors, found.blocks) == (sum(info), 4)
         assert found.block_errors == sum(blocks) > 0
+        assert found.unconverged_blocks == int((~received[i].converged).sum()) > 0
         assert found.false_decodes == sum(
             bad and ok for bad, ok in zip(blocks, received[i].converged.tolist(), strict=True)
         )
@@ -255,4 +256,4 @@ def test_undetected_errors_without_a_crc(bits: Any) -> None:
     found = count(recorder.frames, 0, received[0], form.account(65536), displacement=None)
     assert (found.frame_errors, found.undetected_errors, found.crc_failures) == (1, 1, 0)
     assert (found.blocks, found.block_errors, found.iterations) == (1, 1, 0)
-    assert found.false_decodes == 0
+    assert (found.unconverged_blocks, found.false_decodes) == (0, 0)

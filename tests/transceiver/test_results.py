@@ -26,13 +26,14 @@ def test_rates_come_from_counters(finished: Store) -> None:
         assert row.counters == counters
         assert row.failures == sum(u.failure for u in units)
         c, sent = counters, counters.frames - row.outages
-        assert len(row.rates) == 8
+        assert len(row.rates) == 9
         for name, errors, trials in (
             ("coded_ber", c.coded_bit_errors, c.symbols * 2),
             ("info_ber", c.info_bit_errors, c.blocks * 324),
             ("source_ber", c.source_bit_errors, c.source_bits + c.length_bits),
             ("ser", c.symbol_errors, c.symbols),
             ("bler", c.block_errors, c.blocks),
+            ("unconverged_rate", c.unconverged_blocks, c.blocks),
             ("fer", c.frame_errors, sent),
             ("index_error_rate", c.index_errors, c.indices),
             ("failure_rate", row.failures, sent),
@@ -89,8 +90,8 @@ def test_csv_holds_every_counter_and_interval(finished: Store, tmp_path: Path) -
     assert export_csv(finished, path) == 6
     with path.open(newline="") as file:
         lines = list(csv.DictReader(file))
-    estimates = ["psnr", "ssim", "coded_ber", "info_ber", "source_ber", "ser", "bler", "fer",
-                 "index_error_rate", "failure_rate"]  # fmt: skip
+    estimates = ["psnr", "ssim", "coded_ber", "info_ber", "source_ber", "ser", "bler",
+                 "unconverged_rate", "fer", "index_error_rate", "failure_rate"]  # fmt: skip
     columns = [
         "codec", "point", "value", "esn0_db", "ebn0_db", "ebn0_payload_db", "cbr", "failures",
         "outages", *NAMES,

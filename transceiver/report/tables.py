@@ -92,7 +92,8 @@ def _counted(row: Row) -> dict[str, str]:
     }
     if c.iterations:
         seen["info_bits_hat"] += (
-            f"; {scalars['iterations_mean']:.2f} iterations, {c.false_decodes} false decodes"
+            f"; {scalars['iterations_mean']:.2f} iterations, "
+            f"{c.unconverged_blocks} unconverged, {c.false_decodes} false decodes"
         )
     if c.indices:
         seen["indices"] = f"{c.indices} indices"
