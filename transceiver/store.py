@@ -18,7 +18,11 @@ from typing import Any
 from transceiver.counters import NAMES, Counters
 from transceiver.scenario import Scenario, ScenarioError, parse
 
+_LAYOUT = 1
+"""Kept as SQLite's user_version; raise it with every change of the tables."""
+
 _SCHEMA = f"""
+PRAGMA user_version = {_LAYOUT};
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE unit (
   codec TEXT NOT NULL, point INTEGER NOT NULL, image INTEGER NOT NULL, trial INTEGER NOT NULL,
@@ -186,6 +190,7 @@ def open_run(folder: Path) -> Store:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
         connection.execute("SELECT 1 FROM unit LIMIT 1")
+        _check_layout(path, connection)
     except sqlite3.DatabaseError as error:
         raise ScenarioError(f"{path}: must be the database of a run: {error}") from None
     return Store(folder, connection)
@@ -258,6 +263,7 @@ def _claim(
                 connection.execute(statement)
             connection.executemany("INSERT INTO run VALUES (?, ?)", wanted.items())
         return
+    _check_layout(store.folder, connection)
     have = store.facts()
     mine = json.loads(wanted["scenario"])
     for name, differs in (
@@ -270,3 +276,12 @@ def _claim(
                 f"{store.folder}: holds a run with {name}; "
                 "give another --out, or --fresh to start it anew"
             )
+
+
+def _check_layout(path: Path, connection: sqlite3.Connection) -> None:
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found != _LAYOUT:
+        raise ScenarioError(
+            f"{path}: the tables must be of layout {_LAYOUT}, got {found}: "
+            "another version of transceiver made this run"
+        )

@@ -112,7 +112,7 @@ def test_curves_carry_the_numbers(
     assert label == f"vq (CBR {own[0].cbr:.4f})"
     assert lines[label].get_ydata().tolist() == [r.metrics["psnr"].value for r in own]
     assert "jpeg (never sent)" in lines
-    assert [text.get_text() for text in metric.texts] == ["6 out", "6 out"]
+    assert [text.get_text() for text in metric.texts] == ["6 outages", "6 outages"]
     lines = {str(line.get_label()): line for line in rates.lines}
     before = lines["bpg, before decoding"].get_ydata()
     own = [row for row in table if row.codec == "bpg"]

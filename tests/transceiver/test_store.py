@@ -215,3 +215,18 @@ def test_run_goes_on_only_with_its_pictures_and_weights(
     PillowImage.new("RGB", (48, 40)).save(pictures / "a-face.png")
     with pytest.raises(ScenarioError, match="holds a run with other pictures"):
         run_in(data, folder=folder)
+
+
+def test_a_run_of_another_layout_is_refused(change: Any, tmp_path: Path) -> None:
+    with create_or_resume(tmp_path, parse(change()), FACTS):
+        pass
+    with sqlite3.connect(tmp_path / "run.sqlite") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(ScenarioError, match="must be of layout 1, got 99"):
+        open_run(tmp_path)
+    with (
+        pytest.raises(ScenarioError, match="must be of layout 1, got 99"),
+        create_or_resume(tmp_path, parse(change()), FACTS),
+    ):
+        pass

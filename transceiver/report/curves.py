@@ -31,7 +31,7 @@ def metric_figure(name: str, rows: Sequence[Row], scenario: Scenario, path: Path
         for row in own:
             if row.outages:
                 axes.annotate(
-                    f"{row.outages} out", (row.value, row.metrics[name].value), fontsize=6,
+                    f"{row.outages} outages", (row.value, row.metrics[name].value), fontsize=6,
                     xytext=(0, -10), textcoords="offset points", ha="center",
                     color=colour(codecs, codec),
                 )  # fmt: skip

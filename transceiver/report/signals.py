@@ -37,7 +37,6 @@ def constellation_figure(
     grid = figure.subplots(2, len(points), squeeze=False)
     ideal = np.asarray(sender.link.modulation.points)
     reach = 1.6 * float(np.abs(np.concatenate([ideal.real, ideal.imag])).max())
-    quantity = QUANTITIES[scenario.sweep.quantity]
     for column, (point, value) in enumerate(points):
         samples = _samples(run, codec, point)
         for row, name in enumerate(("received", "equalized")):
@@ -47,9 +46,8 @@ def constellation_figure(
             axes.plot(z.real, z.imag, ".", markersize=1.5, alpha=0.5, color="#0072B2")
             axes.plot(ideal.real, ideal.imag, "+", markersize=3, color="#D55E00", linewidth=0.5)
             _square(axes, reach)
-            title = f"{quantity.split(' [')[0]} {value:g} dB" if "dB" in quantity else f"{value:g}"
             if row == 0:
-                axes.set_title(title, fontsize=8)
+                axes.set_title(_at(scenario, value), fontsize=8)
             if column == 0:
                 axes.set_ylabel(name, fontsize=8)
             if outside:
@@ -75,12 +73,18 @@ def strip_figure(rows: Sequence[Row], scenario: Scenario, run: Path, path: Path)
         grid[r, 0].set_ylabel(codec, fontsize=9)
         for c, (point, value) in enumerate(points, start=1):
             file = run / "images" / f"{codec}-{point:03d}.png"
-            title = f"{QUANTITIES[scenario.sweep.quantity]} {value:g}" if r == 0 else ""
+            title = _at(scenario, value) if r == 0 else ""
             if file.is_file():
                 _show(grid[r, c], _picture(file), title)
             else:
                 grid[r, c].set_axis_off()
     return save(figure, path)
+
+
+def _at(scenario: Scenario, value: float) -> str:
+    """A point in words: ``Es/N0 6 dB``."""
+    name, _, unit = QUANTITIES[scenario.sweep.quantity].partition(" [")
+    return f"{name} {value:g} {unit.rstrip(']')}".rstrip()
 
 
 def _samples(run: Path, codec: str, point: int) -> dict[str, np.ndarray]:
