@@ -194,7 +194,10 @@ def _report(out: Console, store: Store, *, figures: bool) -> None:
     table = list(rows(store))
     if not table:
         raise ScenarioError(f"{store.folder}: nothing was run yet")
-    out.print(results_table(table, scenario))
+    shown = results_table(table, scenario)
+    if Console(width=1000).measure(shown).maximum > out.width:
+        shown = results_table(table, scenario, intervals=False)
+    out.print(shown)
     if figures:
         for path in draw(store):
             out.print(str(path), highlight=False, soft_wrap=True)

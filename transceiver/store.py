@@ -10,7 +10,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -221,6 +221,9 @@ def create_or_resume(folder: Path, scenario: Scenario, facts: Mapping[str, str])
                 ) from None
             yield store
         finally:
+            # Back to a single file, unless someone is reading this run just now.
+            with suppress(sqlite3.DatabaseError):
+                connection.execute("PRAGMA journal_mode = DELETE")
             connection.close()
 
 

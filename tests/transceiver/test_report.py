@@ -170,3 +170,13 @@ def test_taps_table_shows_the_chain_in_signal_order(finished: Store) -> None:
 def test_taps_table_of_a_codec_that_never_sent(finished: Store) -> None:
     row = next(r for r in rows(finished) if r.codec == "jpeg")
     assert "jpeg" in _text(taps_table(row, finished.scenario, {}, {}))
+
+
+def test_the_table_without_intervals_fits_80_columns(finished: Store) -> None:
+    lines = _text(
+        results_table(list(rows(finished)), finished.scenario, intervals=False)
+    ).splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= 80
+    assert not any("…" in line for line in lines)
+    assert "Es/N0" in " ".join(lines[:4])
+    assert "[dB]" in " ".join(lines[:4])

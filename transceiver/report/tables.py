@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from transceiver.intervals import Estimate
@@ -14,15 +15,20 @@ from transceiver.scenario import TAPS, Scenario
 from transceiver.store import StageShape
 
 
-def results_table(rows: Sequence[Row], scenario: Scenario) -> Table:
-    """One line for each codec and point."""
-    table = Table(title=scenario.name, box=box.SIMPLE_HEAD, title_justify="left")
-    columns = ["codec", QUANTITIES[scenario.sweep.quantity], "CBR"]
+def results_table(rows: Sequence[Row], scenario: Scenario, *, intervals: bool = True) -> Table:
+    """One line for each codec and point, with or without the intervals of the metrics."""
+    table = Table(
+        title=scenario.name, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False,
+        collapse_padding=True,
+        padding=(0, 1) if intervals else 0,
+    )  # fmt: skip
+    columns = ["codec", escape(QUANTITIES[scenario.sweep.quantity].replace(" [", "\n[")), "CBR"]
     names = [metric_name(m) for m in scenario.metrics]
-    columns += [f"{name} (95 %)" for name in names]
-    columns += ["BER before", "BER after", "BLER", "failed", "outage"]
+    columns += [f"{name} (95 %)" if intervals else name for name in names]
+    columns += ["BER\nbefore", "BER\nafter", "BLER", "failed", "out-\nages"]
     for column in columns:
         table.add_column(column, justify="left" if column == "codec" else "right", no_wrap=True)
+    show = _interval if intervals else _mean
     last = None
     for row in rows:
         if last not in (None, row.codec):
@@ -33,7 +39,7 @@ def results_table(rows: Sequence[Row], scenario: Scenario) -> Table:
             row.codec,
             f"{row.value:g}",
             f"{row.cbr:.4f}" if math.isfinite(row.cbr) else "-",
-            *(_interval(row.metrics[name]) for name in names),
+            *(show(row.metrics[name]) for name in names),
             _rate(rates["coded_ber"]),
             _rate(rates["info_ber"]),
             _rate(rates["bler"]),
@@ -47,7 +53,7 @@ def taps_table(
     row: Row, scenario: Scenario, stages: dict[str, StageShape], seconds: dict[str, float]
 ) -> Table:
     """The chain of one codec at one point, in signal order."""
-    quantity = QUANTITIES[scenario.sweep.quantity]
+    quantity = escape(QUANTITIES[scenario.sweep.quantity])
     table = Table(
         title=f"{scenario.name}, {row.codec}, {quantity} {row.value:g}, "
         f"{row.counters.frames} frames (time: all points)",
@@ -104,6 +110,10 @@ def _counted(row: Row) -> dict[str, str]:
     return seen
 
 
+def _mean(estimate: Estimate) -> str:
+    return f"{estimate.value:.{2 if abs(estimate.value) >= 2 else 4}f}"
+
+
 def _interval(estimate: Estimate) -> str:
     digits = 2 if abs(estimate.value) >= 2 else 4
     return f"{estimate.value:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
@@ -113,5 +123,5 @@ def _rate(estimate: Estimate) -> str:
     if math.isnan(estimate.value):
         return "-"
     if estimate.value == 0:
-        return f"< {estimate.high:.1e}"
+        return f"<{estimate.high:.1e}"
     return f"{estimate.value:.2e}"
