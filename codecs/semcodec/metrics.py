@@ -3,9 +3,10 @@
 Each compares two uint8 images ``[3, H, W]`` with peak value 255 and returns a float.
 
 SSIM is scikit-image's, with the settings of its paper. torchmetrics' SSIM also averages over a
-border where the window hangs over reflected samples (a photograph of 512 x 512: 0.7099 instead of
-0.7135), which moves the value by much on a picture of 32 x 32. MS-SSIM is torchmetrics', where the
-same border changes little (0.9661 instead of 0.9662). Both are imported when first used.
+border where the window hangs over reflected samples (the photograph `astronaut` with noise of
+standard deviation 8: 0.7099 instead of 0.7135), which moves the value by much on a picture of
+32 x 32. MS-SSIM is torchmetrics', where the same border changes little (0.9661 instead of 0.9662).
+Both are imported when first used.
 """
 
 import math

@@ -56,6 +56,19 @@ class LdpcCode(Protocol):
         ...
 
 
+class SentWhole:
+    """What codes share whose mother codeword is what is sent: nothing is punctured or shortened."""
+
+    def codeword(self: LdpcCode, info: Bits) -> Bits:
+        """The mother codeword ``[..., n]``: the coded bits themselves."""
+        return self.encode(info)
+
+    def rate_recover(self: LdpcCode, llrs: Llrs) -> Llrs:
+        """LLRs ``[..., n]`` as they are."""
+        check_llrs(llrs, n=self.n)
+        return llrs
+
+
 def check_info(info: Bits, *, k: int) -> None:
     """Refuse information bits that are no uint8 ``[..., k]``."""
     if info.dtype != torch.uint8 or info.shape[-1:] != (k,):

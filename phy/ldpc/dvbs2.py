@@ -5,8 +5,8 @@ from functools import cache, cached_property
 
 import torch
 
-from phy.arrays import Bits, Llrs
-from phy.ldpc.code import check_info, check_llrs, load_table, pick
+from phy.arrays import Bits
+from phy.ldpc.code import SentWhole, check_info, load_table, pick
 from phy.ldpc.graph import Circulant, TannerGraph, from_lanes, lift, multiply, to_lanes
 
 _SHA256 = "78f12e5a0e9c0067f2e5ce65b6c3625d1da072c89d34c4f1bdf95a54bb7a5983"
@@ -14,7 +14,7 @@ _GROUP = 360
 
 
 @dataclass(frozen=True)
-class DvbS2:
+class DvbS2(SentWhole):
     """A code of n = 64800 or 16200 bits at a nominal rate ("1/2"); systematic, all bits sent.
 
     This is the inner code alone: the outer BCH code of the standard is not part of it. The rates of
@@ -61,15 +61,6 @@ class DvbS2:
         sums = sums.transpose(0, 1).flatten(0, 1)
         parity = sums.cumsum(0, dtype=torch.uint8) & 1  # modulo 256 keeps the parity
         return from_lanes(torch.cat([x.flatten(0, 1), parity]), batch=info.shape[:-1])
-
-    def codeword(self, info: Bits) -> Bits:
-        """The mother codeword ``[..., n]``: the coded bits themselves."""
-        return self.encode(info)
-
-    def rate_recover(self, llrs: Llrs) -> Llrs:
-        """LLRs ``[..., n]`` as they are: nothing is punctured."""
-        check_llrs(llrs, n=self.n)
-        return llrs
 
     def info(self, hard: Bits) -> Bits:
         """The first k of ``[..., n]`` bits."""

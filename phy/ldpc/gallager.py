@@ -6,13 +6,13 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from phy.arrays import Bits, Llrs
-from phy.ldpc.code import check_info, check_llrs
+from phy.arrays import Bits
+from phy.ldpc.code import SentWhole, check_info
 from phy.ldpc.graph import TannerGraph
 
 
 @dataclass(frozen=True)
-class Gallager:
+class Gallager(SentWhole):
     """A short code in which each bit is in ``column_weight`` checks of ``row_weight`` bits each.
 
     H is a stack of ``column_weight`` parts of n / row_weight rows: in the first, row i checks
@@ -74,15 +74,6 @@ class Gallager:
         check_info(info, k=self.k)
         sums = info.to(torch.float32) @ self._generator.to(info.device)  # exact: small integers
         return (sums % 2).to(torch.uint8)
-
-    def codeword(self, info: Bits) -> Bits:
-        """The mother codeword ``[..., n]``: the coded bits themselves."""
-        return self.encode(info)
-
-    def rate_recover(self, llrs: Llrs) -> Llrs:
-        """LLRs ``[..., n]`` as they are: nothing is punctured."""
-        check_llrs(llrs, n=self.n)
-        return llrs
 
     def info(self, hard: Bits) -> Bits:
         """The bits of ``[..., n]`` at the information positions."""

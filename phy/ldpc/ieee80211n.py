@@ -5,8 +5,8 @@ from functools import cache, cached_property
 
 import torch
 
-from phy.arrays import Bits, Llrs
-from phy.ldpc.code import check_info, check_llrs, load_table, pick
+from phy.arrays import Bits
+from phy.ldpc.code import SentWhole, check_info, load_table, pick
 from phy.ldpc.graph import (
     TannerGraph,
     circulants,
@@ -21,7 +21,7 @@ _SHA256 = "8f2cd4ead029dc70e25ad8de0204bc62549bfe06c18f28d61063bfede043bfe6"
 
 
 @dataclass(frozen=True)
-class Ieee80211n:
+class Ieee80211n(SentWhole):
     """A code of n = 648, 1296 or 1944 bits at rate 1/2, 2/3, 3/4 or 5/6; systematic, all bits sent.
 
     H is a table of ``24 (1 - rate)`` x 24 circulants of size z = n / 24.
@@ -61,15 +61,6 @@ class Ieee80211n:
         sums = multiply(circulants([row[:-rows] for row in self._base]), x, rows=rows)
         parity = solve_dual_diagonal(sums, [row[-rows] for row in self._base])
         return from_lanes(torch.cat([x, parity]), batch=info.shape[:-1])
-
-    def codeword(self, info: Bits) -> Bits:
-        """The mother codeword ``[..., n]``: the coded bits themselves."""
-        return self.encode(info)
-
-    def rate_recover(self, llrs: Llrs) -> Llrs:
-        """LLRs ``[..., n]`` as they are: nothing is punctured."""
-        check_llrs(llrs, n=self.n)
-        return llrs
 
     def info(self, hard: Bits) -> Bits:
         """The first k of ``[..., n]`` bits."""
