@@ -1,0 +1,63 @@
+"""Loops compiled to machine code: how every kernel of this package is compiled, kept and announced.
+
+A kernel is compiled at its first call with arguments of new types (a second or so) and kept on disk
+beside its source file, or in the user's cache folder where that cannot be written, for the next
+process. It runs without the interpreter's lock. Floating-point arithmetic is exactly what the
+source says, in its order: nothing is reassociated or contracted.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar, cast
+
+import numba
+from numba.core import event
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def kernel(function: F) -> F:
+    """Compile a function of numbers and NumPy arrays.
+
+    Indices are not checked, and division by zero gives inf or NaN as in NumPy.
+
+    >>> import numpy as np
+    >>> @kernel
+    ... def total(x):
+    ...     s = 0.0
+    ...     for value in x:
+    ...         s += value
+    ...     return s
+    >>> total(np.ones(3))
+    3.0
+    """
+    on_disk = Path(function.__code__.co_filename).exists()  # not what is typed at a prompt
+    return cast("F", numba.njit(cache=on_disk, nogil=True, error_model="numpy")(function))
+
+
+@contextmanager
+def announced(say: Callable[[str], None]) -> Iterator[None]:
+    """Call ``say`` with a kernel's name whenever one is about to be compiled, not merely loaded."""
+    listener = _Listener(say)
+    event.register("numba:compile", listener)
+    try:
+        yield
+    finally:
+        event.unregister("numba:compile", listener)
+
+
+class _Listener(event.Listener):  # type: ignore[misc]
+    """Names the outermost function; what it calls is compiled along with it."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._depth = 0
+
+    def on_start(self, event: event.Event) -> None:
+        if not self._depth:
+            self._say(event.data["dispatcher"].py_func.__qualname__)
+        self._depth += 1
+
+    def on_end(self, event: event.Event) -> None:  # noqa: ARG002
+        self._depth -= 1
