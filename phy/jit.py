@@ -40,14 +40,14 @@ def kernel(function: F) -> F:
 def announced(say: Callable[[str], None]) -> Iterator[None]:
     """Call ``say`` with a kernel's name whenever one is about to be compiled, not merely loaded."""
     listener = _Listener(say)
-    event.register("numba:compile", listener)
+    event.register("numba:compile", listener)  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
-        event.unregister("numba:compile", listener)
+        event.unregister("numba:compile", listener)  # type: ignore[no-untyped-call]
 
 
-class _Listener(event.Listener):  # type: ignore[misc]
+class _Listener(event.Listener):
     """Names the outermost function; what it calls is compiled along with it."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
