@@ -2,14 +2,17 @@
 
 A kernel is compiled at its first call with arguments of new types (a second or so) and kept on disk
 beside its source file, or in the user's cache folder where that cannot be written, for the next
-process. It runs without the interpreter's lock. Floating-point arithmetic is exactly what the
-source says, in its order: nothing is reassociated or contracted.
+process; a change to any source file of its folder has it compiled anew. It runs without the
+interpreter's lock. Floating-point arithmetic is exactly what the source says, in its order: nothing
+is reassociated or contracted.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 from numba.core import event
@@ -32,8 +35,22 @@ def kernel(function: F) -> F:
     >>> total(np.ones(3))
     3.0
     """
-    on_disk = Path(function.__code__.co_filename).exists()  # not what is typed at a prompt
-    return cast("F", numba.njit(cache=on_disk, nogil=True, error_model="numpy")(function))
+    file = Path(function.__code__.co_filename)
+    on_disk = file.exists()  # not what is typed at a prompt
+    compiled: Any = numba.njit(cache=on_disk, nogil=True, error_model="numpy")(function)
+    if on_disk:  # numba would look at this file alone, not at those it takes functions from
+        kept = compiled._cache._cache_file
+        kept._source_stamp = (kept._source_stamp, _sources(file.parent))
+    return cast("F", compiled)
+
+
+@cache
+def _sources(folder: Path) -> str:
+    """SHA-256 of all the source files of a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from phy.arrays import Bits, Llrs
 from phy.ldpc.code import CERTAIN_LLR
+from phy.ldpc.decoding import NOT_NUMBERS, Decoded, check_iterations, check_llrs_of
 from phy.ldpc.edge_layout import EdgeLayout, Group, edge_layout
 from phy.ldpc.graph import TannerGraph
 
@@ -32,21 +33,6 @@ _MESSAGE_LIMIT = 80.0
 _LANE_FLOATS = 1 << 20  # messages of the lanes together: 4 MiB of float32
 _MIN_LANES = 8
 _REFILL_AT = 5  # refill once 1/5 of the lanes are done
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """What the decoder found for each code block.
-
-    Attributes:
-        bits: Hard decisions, uint8 ``[..., variables]``.
-        iterations: Iterations used, int32 ``[...]``; 0: the channel's decisions were a codeword.
-        converged: bool ``[...]``: the decisions are a codeword and none of them is a mere tie.
-    """
-
-    bits: Bits
-    iterations: Tensor
-    converged: Tensor
 
 
 @dataclass(frozen=True)
@@ -74,8 +60,7 @@ class BeliefPropagation:
 
     def __post_init__(self) -> None:
         """Refuse a decoder that never decodes."""
-        if self.iterations < 1:
-            raise ValueError(f"iterations must be at least 1, got {self.iterations}")
+        check_iterations(self.iterations)
 
     def decode(self, llrs: Llrs) -> Decoded:
         """Decode LLRs ``[..., variables]``, float32 or float64, of a batch of code blocks.
@@ -83,30 +68,16 @@ class BeliefPropagation:
         Raises:
             ValueError: Another shape or type, or an LLR that is no number.
         """
-        if llrs.dtype not in (torch.float32, torch.float64):
-            raise ValueError(f"llrs must be float32 or float64, got {llrs.dtype}")
-        if llrs.shape[-1:] != (self.graph.variables,):
-            raise ValueError(f"llrs must be [..., {self.graph.variables}], got {list(llrs.shape)}")
+        check_llrs_of(self.graph, llrs)
         if bool(llrs.isnan().any()):
-            raise ValueError("llrs must be numbers, got NaN")
-        batch = llrs.shape[:-1]
+            raise ValueError(NOT_NUMBERS)
         blocks = llrs.detach().reshape(-1, self.graph.variables)
-        decoded = self._decode_blocks(blocks)
-        return Decoded(
-            decoded.bits.reshape(llrs.shape),
-            decoded.iterations.reshape(batch),
-            decoded.converged.reshape(batch),
-        )
+        return self._decode_blocks(blocks).reshape(llrs.shape[:-1])
 
     def _decode_blocks(self, llrs: Tensor) -> Decoded:
-        device = llrs.device
-        decoded = Decoded(
-            torch.empty(llrs.shape, dtype=torch.uint8, device=device),
-            torch.empty(len(llrs), dtype=torch.int32, device=device),
-            torch.empty(len(llrs), dtype=torch.bool, device=device),
-        )
+        decoded = Decoded.empty(len(llrs), self.graph.variables, llrs.device)
         capacity = max(_LANE_FLOATS // max(self.graph.edges, 1), _MIN_LANES)
-        lanes = _Lanes(edge_layout(self.graph, device), llrs)
+        lanes = _Lanes(edge_layout(self.graph, llrs.device), llrs)
         lanes.refill(capacity)
         while len(lanes.block):
             converged = lanes.add_up()

@@ -20,31 +20,46 @@ def _quarter(x):
     return _half(_half(x))
 
 
-def test_a_compilation_is_announced_once_and_by_its_outermost_name(tmp_path: Path) -> None:
-    source = (
-        "import numpy as np\n"
-        "from phy.jit import announced, kernel\n"
-        "@kernel\n"
-        "def inner(x):\n"
-        "    return x + 1\n"
-        "@kernel\n"
-        "def outer(x):\n"
-        "    return inner(x[0])\n"
-        "names = []\n"
-        "with announced(names.append):\n"
-        "    outer(np.ones(1)), outer(np.ones(2))\n"
-        "print(names)\n"
-    )
-    (tmp_path / "some_kernels.py").write_text(source)
+_OTHER = """
+from phy.jit import kernel
+
+@kernel
+def inner(x):
+    return x + 1
+"""
+
+_KERNELS = """
+import numpy as np
+from phy.jit import announced, kernel
+from other import inner
+
+@kernel
+def outer(x):
+    return inner(x[0])
+
+names = []
+with announced(names.append):
+    results = outer(np.ones(1)), outer(np.ones(2))
+print(names, *results)
+"""
+
+
+def test_a_kernel_is_compiled_once_and_again_only_when_its_folder_changes(tmp_path: Path) -> None:
+    (tmp_path / "other.py").write_text(_OTHER)
+    (tmp_path / "kernels.py").write_text(_KERNELS)
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
-    command = [sys.executable, "-c", "import some_kernels"]
-    said = [
-        subprocess.run(
+
+    def said() -> str:
+        command = [sys.executable, "-c", "import kernels"]
+        done = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        for _ in range(2)
-    ]
-    assert said == ["['outer']", "[]"]  # the second process finds it on disk
+        )
+        return done.stdout.strip()
+
+    assert said() == "['outer'] 2.0 2.0"  # named once, without the function that it calls
+    assert said() == "[] 2.0 2.0"  # found on disk
+    (tmp_path / "other.py").write_text(_OTHER.replace("x + 1", "x + 5"))
+    assert said() == "['outer'] 6.0 6.0"
 
 
 def test_division_by_zero_is_as_in_numpy() -> None:

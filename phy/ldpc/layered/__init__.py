@@ -1,0 +1,1 @@
+"""Layered decoding of LDPC codes, many code blocks at once."""
