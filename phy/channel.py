@@ -1,9 +1,13 @@
 """What happens to symbols and bits on the way; all randomness is drawn by the caller."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from phy.arrays import Bits, Llrs, Symbols
+from phy.host import array, on_host
+from phy.jit import kernel
 
 _LEAST_PROBABILITY = 1e-30
 
@@ -39,7 +43,24 @@ def transmit(
     variance = torch.as_tensor(noise_variance, dtype=noise.real.dtype, device=noise.device)
     if not bool((variance >= 0).all()):
         raise ValueError(f"noise_variance must be at least 0, got {noise_variance}")
-    return complex_product(gains, symbols) + noise * variance.sqrt()
+    signals = (symbols, gains, noise)
+    if variance.dim() or not on_host(*signals) or any(x.dtype != torch.complex64 for x in signals):
+        return complex_product(gains, symbols) + noise * variance.sqrt()
+    received = torch.empty(symbols.shape, dtype=torch.complex64)
+    x, h, n, y = (array(signal).reshape(-1) for signal in (*signals, received))
+    _transmit(x, h, n, array(variance.sqrt().reshape(1)), y)
+    return received
+
+
+@kernel
+def _transmit(x: Any, h: Any, n: Any, deviation: Any, y: Any) -> None:
+    """The same sums and products, in one pass over the memory; deviation is ``[1]``."""
+    scale = deviation[0]
+    for i in range(len(x)):
+        a, b = h[i], x[i]
+        real = a.real * b.real - a.imag * b.imag
+        imag = a.real * b.imag + a.imag * b.real
+        y[i] = complex(real + n[i].real * scale, imag + n[i].imag * scale)
 
 
 def complex_product(a: Tensor, b: Tensor) -> Tensor:
@@ -78,7 +99,7 @@ def bsc(bits: Bits, *, flip_probability: float | Tensor, uniforms: Tensor) -> Bi
         raise ValueError(
             f"uniforms must be shaped as bits {list(bits.shape)}, got {list(uniforms.shape)}"
         )
-    return bits ^ (uniforms < _probability(flip_probability, uniforms)).to(torch.uint8)
+    return bits ^ (uniforms < _probability(flip_probability, uniforms)).view(torch.uint8)
 
 
 def bsc_llrs(bits: Bits, *, flip_probability: float | Tensor) -> Llrs:
@@ -101,7 +122,20 @@ def bsc_llrs(bits: Bits, *, flip_probability: float | Tensor) -> Llrs:
     p = _probability(flip_probability, torch.empty(0, dtype=torch.float64, device=bits.device))
     flipped = p.clamp(min=_LEAST_PROBABILITY).log()
     kept = (1 - p).clamp(min=_LEAST_PROBABILITY).log()
-    return ((1 - 2 * bits.to(torch.float64)) * (kept - flipped)).to(torch.float32)
+    of_zero = (kept - flipped).to(torch.float32)
+    if of_zero.dim() or bits.dtype != torch.uint8 or not on_host(bits):
+        return of_zero * (1 - 2 * bits.to(torch.float32))
+    llrs = torch.empty(bits.shape)
+    _bsc_llrs(array(bits).reshape(-1), array(of_zero.reshape(1)), array(llrs).reshape(-1))
+    return llrs
+
+
+@kernel
+def _bsc_llrs(bits: Any, of_zero: Any, llrs: Any) -> None:
+    """The LLR of a zero, ``[1]``, with the sign of each bit."""
+    value = of_zero[0]
+    for i in range(len(bits)):
+        llrs[i] = -value if bits[i] else value
 
 
 def _probability(flip_probability: float | Tensor, like: Tensor) -> Tensor:

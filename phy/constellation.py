@@ -2,12 +2,18 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from phy import demap_fold, demap_plane
 from phy.arrays import Bits, Llrs, Symbols
 from phy.demap import Method, axis_llrs, nearest_level, nearest_point, plane_llrs
+from phy.host import array, on_host
+from phy.jit import kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,14 +114,24 @@ class Constellation:
                 f"bits must be a multiple of {self.bits_per_symbol} per row, "
                 f"got shape {list(bits.shape)}"
             )
-        if bits.numel() and int(bits.max()) > 1:
-            raise ValueError(f"bits must be 0 or 1, got {int(bits.max())}")
         count = bits.shape[-1] // self.bits_per_symbol
         groups = bits.reshape(*bits.shape[:-1], count, self.bits_per_symbol)
-        label = torch.zeros(groups.shape[:-1], dtype=torch.int64, device=bits.device)
-        for place in range(self.bits_per_symbol):
-            label = 2 * label + groups[..., place]
-        return self.points.to(device=bits.device, dtype=torch.complex64)[label]
+        points = self.points.to(device=bits.device, dtype=torch.complex64)
+        if on_host(bits):
+            symbols = torch.empty(groups.shape[:-1], dtype=torch.complex64)
+            places = (0,) * self.bits_per_symbol
+            good = _map(
+                array(groups).reshape(-1), places, array(points), array(symbols).reshape(-1)
+            )
+        else:
+            good = not bits.numel() or int(bits.max()) <= 1
+            label = torch.zeros(groups.shape[:-1], dtype=torch.int64, device=bits.device)
+            for place in range(self.bits_per_symbol):
+                label = 2 * label + (groups[..., place] & 1)
+            symbols = points[label]
+        if not good:
+            raise ValueError(f"bits must be 0 or 1, got {int(bits.max())}")
+        return symbols
 
     def demap(
         self, received: Symbols, noise_variance: float | Tensor, *, method: Method = "exact"
@@ -143,8 +159,6 @@ class Constellation:
         flat = received.reshape(-1)
         real = flat.real.dtype
         variance = torch.as_tensor(noise_variance, dtype=real, device=flat.device)
-        if not bool((variance > 0).all()):
-            raise ValueError(f"noise_variance must be positive, got {noise_variance}")
         try:
             variance = variance.expand(received.shape).reshape(-1)
         except RuntimeError as error:
@@ -153,14 +167,8 @@ class Constellation:
                 f"got {list(variance.shape)}"
             ) from error
         llrs = flat.real.new_empty(len(flat), self.bits_per_symbol)
-        if self.axes is None:
-            llrs[:] = plane_llrs(flat, self.points.to(flat), variance, method)
-        else:
-            for axis, amplitude in zip(self.axes, (flat.real, flat.imag), strict=True):
-                levels = axis.levels.to(flat.real)
-                found = axis_llrs(amplitude.contiguous(), levels, variance, method)
-                for place, bit in enumerate(axis.bits):
-                    llrs[:, bit] = found[:, place]
+        if not self._demap(flat, variance, method, llrs):
+            raise ValueError(f"noise_variance must be positive, got {noise_variance}")
         return llrs.reshape(*received.shape[:-1], received.shape[-1] * self.bits_per_symbol)
 
     def decide(self, received: Symbols) -> Bits:
@@ -176,7 +184,11 @@ class Constellation:
             raise ValueError(f"received must be complex, got {received.dtype}")
         flat = received.reshape(-1)
         bits = torch.empty(len(flat), self.bits_per_symbol, dtype=torch.uint8, device=flat.device)
-        if self.axes is None:
+        if self._folding and on_host(flat) and flat.dtype == torch.complex64:
+            llrs = flat.real.new_empty(bits.shape)
+            self._demap(flat, flat.real.new_ones(len(flat)), "max_log", llrs)
+            bits = (llrs < 0).view(torch.uint8)  # no noise variance changes the signs
+        elif self.axes is None:
             label = nearest_point(flat, self.points.to(flat))
             bits[:] = self.label_bits.to(flat.device)[label]
         else:
@@ -185,6 +197,58 @@ class Constellation:
                 for place, bit in enumerate(reversed(axis.bits)):
                     bits[:, bit] = (label >> place) & 1
         return bits.reshape(*received.shape[:-1], received.shape[-1] * self.bits_per_symbol)
+
+    def _demap(self, flat: Symbols, variance: Tensor, method: Method, llrs: Llrs) -> bool:
+        """Write LLRs ``[n, bits_per_symbol]``; returns whether all noise variances are above 0."""
+        if flat.dtype == torch.complex64 and on_host(flat, variance):
+            y, n0, found = array(flat), array(variance), array(llrs).reshape(-1)
+            exact = (0,) if method == "exact" else ()
+            if self._folding:
+                d, labels, split = self._folding
+                return demap_fold.demap(y, n0, d, labels, split, exact, found)
+            if len(self.points) <= demap_plane.MOST_POINTS:
+                points = array(torch.view_as_real(self.points).flatten().to(torch.float32))
+                return demap_plane.demap(y, n0, tuple(points), exact, found)
+        if not bool((variance > 0).all()):
+            return False
+        if self.axes is None:
+            llrs[:] = plane_llrs(flat, self.points.to(flat), variance, method)
+        else:
+            for axis, amplitude in zip(self.axes, (flat.real, flat.imag), strict=True):
+                levels = axis.levels.to(flat.real)
+                marginals = axis_llrs(amplitude.contiguous(), levels, variance, method)
+                for place, bit in enumerate(axis.bits):
+                    llrs[:, bit] = marginals[:, place]
+        return True
+
+    @cached_property
+    def _folding(self) -> tuple[Any, ...] | None:
+        """What `demap_fold.demap` has to know of a constellation that it can demap."""
+        if self.axes is None:
+            return None
+        on_i, on_q = (axis.bits for axis in self.axes)
+        steps = {demap_fold.level_step(axis.levels) for axis in self.axes if axis.bits}
+        in_turn = [bit for pair in zip_longest(on_i, on_q) for bit in pair if bit is not None]
+        orders = [in_turn, [*on_i, *on_q]]
+        places = list(range(self.bits_per_symbol))
+        if None in steps or len(steps) > 1 or places not in orders:
+            return None
+        labels = ((0,) * len(on_i), (0,) * len(on_q))
+        return np.float32(steps.pop()), labels, (0,) * orders.index(places)
+
+
+@kernel
+def _map(bits: Any, places: tuple[int, ...], points: Any, symbols: Any) -> bool:
+    """Write the symbols ``[n]`` of bits ``[n * len(places)]``; returns whether all are 0 or 1."""
+    seen = np.uint8(0)
+    for s in range(len(symbols)):
+        label = 0
+        for place in range(len(places)):
+            bit = bits[len(places) * s + place]
+            seen |= bit
+            label = 2 * label + bit
+        symbols[s] = points[label & (len(points) - 1)]
+    return bool(seen < 2)
 
 
 def _spans(axes: tuple[Axis, Axis], label_bits: Tensor, points: Tensor) -> bool:

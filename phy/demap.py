@@ -14,6 +14,9 @@ with m_k the distance metric. On one axis the noise has variance N0 / 2, so the 
 which neither loses digits near a point (as 2 y s - s^2 does) nor far away (as (y - s)^2 does).
 Metrics saturate at -1e30, so that no finite input makes an infinity or NaN.
 
+This is the reference, and what takes double precision, other devices than the CPU, gradients and
+large constellations; for the rest `phy.demap_fold` and `phy.demap_plane` find the same LLRs faster.
+
 Sums are folded in halves by elementwise additions, and only unary transcendental functions of
 contiguous tensors are used: a symbol's LLRs do not depend on its place in the batch.
 

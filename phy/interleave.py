@@ -2,9 +2,16 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from phy.host import array, on_host
+from phy.jit import kernel
+
+_INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""What is moved in place of elements of so many bytes."""
 
 
 @dataclass(frozen=True)
@@ -27,19 +34,19 @@ class RowColumn:
 
     def interleave(self, x: Tensor) -> Tensor:
         """Permute ``[..., n]`` of any type; ``n`` must be a multiple of ``columns``."""
-        return x.reshape(*x.shape[:-1], self.columns, self._rows(x)).transpose(-1, -2).flatten(-2)
+        self._check(x)
+        return _take(x, _column_order(x.shape[-1], self.columns))
 
     def deinterleave(self, x: Tensor) -> Tensor:
         """Undo `interleave`, on ``[..., n]`` of any type."""
-        return x.reshape(*x.shape[:-1], self._rows(x), self.columns).transpose(-1, -2).flatten(-2)
+        self._check(x)
+        return _take(x, _column_order(x.shape[-1], x.shape[-1] // self.columns))
 
-    def _rows(self, x: Tensor) -> int:
-        rows, rest = divmod(x.shape[-1], self.columns)
-        if rest:
+    def _check(self, x: Tensor) -> None:
+        if x.shape[-1] % self.columns:
             raise ValueError(
                 f"a block must be a multiple of {self.columns} columns, got {x.shape[-1]}"
             )
-        return rows
 
 
 @dataclass(frozen=True)
@@ -55,13 +62,43 @@ class Permutation:
 
     def interleave(self, x: Tensor) -> Tensor:
         """Permute ``[..., n]`` of any type."""
-        return x[..., _permutation(self.seed, x.shape[-1]).to(x.device)]
+        return _take(x, _permutation(self.seed, x.shape[-1]))
 
     def deinterleave(self, x: Tensor) -> Tensor:
         """Undo `interleave`, on ``[..., n]`` of any type."""
-        return x[..., _permutation(self.seed, x.shape[-1]).argsort().to(x.device)]
+        return _take(x, _inverse_permutation(self.seed, x.shape[-1]))
+
+
+@cache
+def _column_order(length: int, columns: int) -> Tensor:
+    """The places, in a block written column by column, of what is read row by row."""
+    return torch.arange(length).reshape(columns, length // max(columns, 1)).T.flatten()
 
 
 @cache
 def _permutation(seed: int, length: int) -> Tensor:
     return torch.randperm(length, generator=torch.Generator().manual_seed(seed))
+
+
+@cache
+def _inverse_permutation(seed: int, length: int) -> Tensor:
+    return _permutation(seed, length).argsort()
+
+
+def _take(x: Tensor, order: Tensor) -> Tensor:
+    """The elements of each block, ``[..., n]``, in another order, int64 ``[n]``."""
+    integer = _INTEGERS.get(x.element_size())
+    if integer is None or not on_host(x) or not x.numel():
+        return x[..., order.to(x.device)]
+    taken = torch.empty(x.shape, dtype=x.dtype)
+    blocks, target = (array(b.resolve_conj().contiguous().view(integer)) for b in (x, taken))
+    _reorder(blocks.reshape(-1, len(order)), target.reshape(-1, len(order)), array(order))
+    return taken
+
+
+@kernel
+def _reorder(blocks: Any, taken: Any, order: Any) -> None:
+    for b in range(len(blocks)):
+        block, target = blocks[b], taken[b]
+        for i in range(len(order)):
+            target[i] = block[order[i]]

@@ -2,9 +2,9 @@
 
 A kernel is compiled at its first call with arguments of new types (a second or so) and kept on disk
 beside its source file, or in the user's cache folder where that cannot be written, for the next
-process; a change to any source file of its folder has it compiled anew. It runs without the
-interpreter's lock. Floating-point arithmetic is exactly what the source says, in its order: nothing
-is reassociated or contracted.
+process; a change to any kernel's source in its folder, or in this one, has it compiled anew. It
+runs without the interpreter's lock. Floating-point arithmetic is exactly what the source says, in
+its order: nothing is reassociated or contracted.
 """
 
 import hashlib
@@ -16,6 +16,8 @@ from typing import Any, TypeVar, cast
 
 import numba
 from numba.core import event
+
+_HERE = Path(__file__).parent
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -40,16 +42,18 @@ def kernel(function: F) -> F:
     compiled: Any = numba.njit(cache=on_disk, nogil=True, error_model="numpy")(function)
     if on_disk:  # numba would look at this file alone, not at those it takes functions from
         kept = compiled._cache._cache_file
-        kept._source_stamp = (kept._source_stamp, _sources(file.parent))
+        kept._source_stamp = (kept._source_stamp, _sources(file.parent), _sources(_HERE))
     return cast("F", compiled)
 
 
 @cache
 def _sources(folder: Path) -> str:
-    """SHA-256 of all the source files of a folder."""
+    """SHA-256 of those source files of a folder that have to do with kernels."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.py")):
-        digest.update(path.read_bytes())
+        source = path.read_bytes()
+        if b"phy.jit" in source or b"llvmlite" in source:
+            digest.update(source)
     return digest.hexdigest()
 
 

@@ -18,8 +18,8 @@ def standard_complex_normal(
 ) -> Tensor:
     """Draw from CN(0, 1): E|n|^2 = 1, real and imaginary parts N(0, 1/2), independent.
 
-    The parts are consecutive values of ``torch.randn``. Those are made of 24-bit uniform values,
-    so no part exceeds 4.1: enough for error rates down to about 1e-8.
+    The parts are consecutive values of ``torch.randn``, divided by sqrt(2). Those are made of
+    24-bit uniform values, so no part exceeds 4.1: enough for error rates down to about 1e-8.
 
     Args:
         count: Number of values, >= 0.
@@ -39,9 +39,9 @@ def standard_complex_normal(
     True
     """
     _check(count, generator)
-    parts = torch.randn(2 * count + -2 * count % _BLOCK, generator=generator)
-    values = torch.view_as_complex(parts[: 2 * count].reshape(-1, 2) * 0.5**0.5)
-    return values.to(device)
+    parts = torch.empty(2 * count + -2 * count % _BLOCK)
+    parts.normal_(0, 0.5**0.5, generator=generator)
+    return torch.view_as_complex(parts[: 2 * count].reshape(-1, 2)).to(device)
 
 
 def uniform(

@@ -1,9 +1,13 @@
 """Additive scrambling with the Gold sequence of 3GPP TS 38.211 clause 5.2.1."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from phy.arrays import Bits, Llrs
+from phy.host import array, on_host
+from phy.jit import kernel
 
 _SKIP = 1600  # N_C
 
@@ -50,7 +54,21 @@ def descramble_llrs(llrs: Llrs, sequence: Bits) -> Llrs:
     [3.0, -3.0]
     """
     _check_lengths(llrs, sequence)
-    return torch.where(sequence.to(llrs.device).bool(), -llrs, llrs)
+    known = llrs.dtype in (torch.float32, torch.float64)
+    if not known or not on_host(llrs, sequence) or not llrs.numel():
+        return torch.where(sequence.to(llrs.device).bool(), -llrs, llrs)
+    descrambled = torch.empty(llrs.shape, dtype=llrs.dtype)
+    blocks, target = (array(x).reshape(-1, len(sequence)) for x in (llrs, descrambled))
+    _flip_signs(blocks, target, array(sequence))
+    return descrambled
+
+
+@kernel
+def _flip_signs(llrs: Any, flipped: Any, sequence: Any) -> None:
+    for b in range(len(llrs)):
+        block, target = llrs[b], flipped[b]
+        for i in range(len(sequence)):
+            target[i] = -block[i] if sequence[i] else block[i]
 
 
 def _run(start: list[int], *, taps: tuple[int, ...], length: int) -> Bits:

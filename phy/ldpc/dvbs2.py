@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 import torch
+from torch import Tensor
 
 from phy.arrays import Bits
 from phy.ldpc.code import SentWhole, check_info, load_table, pick
-from phy.ldpc.graph import Circulant, TannerGraph, from_lanes, lift, multiply, to_lanes
+from phy.ldpc.encoding import from_lanes, multiply, running_sums, to_lanes
+from phy.ldpc.graph import Circulant, TannerGraph, lift
 
 _SHA256 = "78f12e5a0e9c0067f2e5ce65b6c3625d1da072c89d34c4f1bdf95a54bb7a5983"
 _GROUP = 360
@@ -56,11 +58,10 @@ class DvbS2(SentWhole):
     def encode(self, info: Bits) -> Bits:
         """Information bits ``[..., k]`` to coded bits ``[..., n]``: first the info, then parity."""
         check_info(info, k=self.k)
-        x = to_lanes(info, z=_GROUP)
-        sums = multiply(self._circulants, x, rows=self._q)  # [q, 360, lanes], s before t
-        sums = sums.transpose(0, 1).flatten(0, 1)
-        parity = sums.cumsum(0, dtype=torch.uint8) & 1  # modulo 256 keeps the parity
-        return from_lanes(torch.cat([x.flatten(0, 1), parity]), batch=info.shape[:-1])
+        x = to_lanes(info).reshape(-1, self.k // _GROUP, _GROUP)
+        sums = multiply(self._matrix, x, rows=self._q)  # [lanes, q, 360], s before t
+        parity = running_sums(sums.transpose(1, 2).flatten(1))
+        return torch.cat([info, from_lanes(parity, batch=info.shape[:-1])], -1)
 
     def info(self, hard: Bits) -> Bits:
         """The first k of ``[..., n]`` bits."""
@@ -69,6 +70,10 @@ class DvbS2(SentWhole):
     @property
     def _q(self) -> int:
         return (self.n - self.k) // _GROUP
+
+    @cached_property
+    def _matrix(self) -> Tensor:
+        return torch.tensor(self._circulants)
 
     @cached_property
     def _circulants(self) -> list[Circulant]:

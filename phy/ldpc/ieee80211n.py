@@ -4,18 +4,12 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 import torch
+from torch import Tensor
 
 from phy.arrays import Bits
 from phy.ldpc.code import SentWhole, check_info, load_table, pick
-from phy.ldpc.graph import (
-    TannerGraph,
-    circulants,
-    expand,
-    from_lanes,
-    multiply,
-    solve_dual_diagonal,
-    to_lanes,
-)
+from phy.ldpc.encoding import from_lanes, multiply, solve_dual_diagonal, to_lanes
+from phy.ldpc.graph import TannerGraph, circulants, expand
 
 _SHA256 = "8f2cd4ead029dc70e25ad8de0204bc62549bfe06c18f28d61063bfede043bfe6"
 
@@ -57,10 +51,10 @@ class Ieee80211n(SentWhole):
         """
         check_info(info, k=self.k)
         rows = len(self._base)
-        x = to_lanes(info, z=self._z)
-        sums = multiply(circulants([row[:-rows] for row in self._base]), x, rows=rows)
+        x = to_lanes(info).reshape(-1, 24 - rows, self._z)
+        sums = multiply(self._info_circulants, x, rows=rows)
         parity = solve_dual_diagonal(sums, [row[-rows] for row in self._base])
-        return from_lanes(torch.cat([x, parity]), batch=info.shape[:-1])
+        return torch.cat([info, from_lanes(parity.flatten(1), batch=info.shape[:-1])], -1)
 
     def info(self, hard: Bits) -> Bits:
         """The first k of ``[..., n]`` bits."""
@@ -69,6 +63,10 @@ class Ieee80211n(SentWhole):
     @property
     def _z(self) -> int:
         return self.n // 24
+
+    @cached_property
+    def _info_circulants(self) -> Tensor:
+        return torch.tensor(circulants([row[: -len(self._base)] for row in self._base]))
 
     @cached_property
     def _base(self) -> list[list[int]]:

@@ -16,15 +16,8 @@ import torch
 from phy.arrays import Bits, Llrs
 from phy.ldpc import nr_base_graph
 from phy.ldpc.code import CERTAIN_LLR, check_info, check_llrs
-from phy.ldpc.graph import (
-    TannerGraph,
-    circulants,
-    expand,
-    from_lanes,
-    multiply,
-    solve_dual_diagonal,
-    to_lanes,
-)
+from phy.ldpc.encoding import from_lanes, multiply, solve_dual_diagonal, to_lanes
+from phy.ldpc.graph import TannerGraph, circulants, expand
 from phy.ldpc.nr_base_graph import BaseGraph
 
 _CORE = 4
@@ -81,23 +74,23 @@ class Nr:
 
     def encode(self, info: Bits) -> Bits:
         """Information bits ``[..., k]`` to coded bits ``[..., n]``."""
-        buffer = self.codeword(info)[..., self._buffer.to(info.device)]
-        repeats = -(-self.n // buffer.shape[-1])
-        return torch.cat([buffer] * repeats, -1)[..., : self.n]
+        word, z = self.codeword(info), self.base.z
+        buffer = [word[..., 2 * z : self.k], word[..., self.base.info_columns * z :]]
+        repeats = -(-self.n // self._buffer_size)
+        return torch.cat(buffer * repeats, -1)[..., : self.n].contiguous()
 
     def codeword(self, info: Bits) -> Bits:
         """Information bits ``[..., k]`` to the mother codeword ``[..., variables]``."""
         check_info(info, k=self.k)
         z, columns = self.base.z, self.base.info_columns
         padded = torch.cat([info, info.new_zeros((*info.shape[:-1], self.filler))], -1)
-        x = to_lanes(padded, z=z)
-        core, extension = self.base.shifts[:_CORE], self.base.shifts[_CORE : self._rows]
-        sums = multiply(circulants([row[:columns] for row in core]), x, rows=_CORE)
-        parity = solve_dual_diagonal(sums, [row[columns] for row in core])
-        x = torch.cat([x, parity])
-        used = circulants([row[: columns + _CORE] for row in extension])
-        x = torch.cat([x, multiply(used, x, rows=len(extension))])
-        return from_lanes(x, batch=info.shape[:-1])
+        x = to_lanes(padded).reshape(-1, columns, z)
+        core, extension = self._matrices
+        sums = multiply(core, x, rows=_CORE)
+        parity = solve_dual_diagonal(sums, [row[columns] for row in self.base.shifts[:_CORE]])
+        x = torch.cat([x, parity], 1)
+        x = torch.cat([parity, multiply(extension, x, rows=self._rows - _CORE)], 1)
+        return torch.cat([padded, from_lanes(x.flatten(1), batch=info.shape[:-1])], -1)
 
     def rate_recover(self, llrs: Llrs) -> Llrs:
         """LLRs ``[..., n]`` to those of the mother codeword ``[..., variables]``.
@@ -105,19 +98,32 @@ class Nr:
         A bit that was not sent gets 0, one sent several times the sum, a filler bit `CERTAIN_LLR`.
         """
         check_llrs(llrs, n=self.n)
-        size = len(self._buffer)
-        buffer = llrs[..., :size].clone()
+        size = self._buffer_size
+        buffer = llrs[..., :size]
+        if self.n > size:
+            buffer = buffer.clone()
         for start in range(size, self.n, size):
             repeated = llrs[..., start : start + size]
             buffer[..., : repeated.shape[-1]] += repeated
         mother = llrs.new_zeros((*llrs.shape[:-1], self.graph.variables))
-        mother[..., self._buffer[: buffer.shape[-1]].to(llrs.device)] = buffer
+        first, parity = 2 * self.base.z, self.base.info_columns * self.base.z
+        sent = min(self.k - first, buffer.shape[-1])
+        mother[..., first : first + sent] = buffer[..., :sent]
+        mother[..., parity : parity + buffer.shape[-1] - sent] = buffer[..., sent:]
         mother[..., self.k : self.k + self.filler] = CERTAIN_LLR
         return mother
 
     def info(self, hard: Bits) -> Bits:
         """The first k of ``[..., variables]`` bits."""
         return hard[..., : self.k]
+
+    @cached_property
+    def _matrices(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Circulants of the core rows on the information, and of the other rows in use."""
+        columns, shifts = self.base.info_columns, self.base.shifts
+        core = circulants([row[:columns] for row in shifts[:_CORE]])
+        extension = circulants([row[: columns + _CORE] for row in shifts[_CORE : self._rows]])
+        return torch.tensor(core), torch.tensor(extension, dtype=torch.int64).reshape(-1, 3)
 
     @cached_property
     def _rows(self) -> int:
@@ -127,12 +133,10 @@ class Nr:
         last += self.filler if last >= self.k else 0
         return min(max(last // base.z + 1 - base.info_columns, _CORE), len(base.shifts))
 
-    @cached_property
-    def _buffer(self) -> torch.Tensor:
-        """The variables in the circular buffer up to the last row in use, int64 ``[size]``."""
-        z, columns = self.base.z, self.base.info_columns
-        parity = torch.arange(columns * z, (columns + self._rows) * z)
-        return torch.cat([torch.arange(2 * z, self.k), parity])
+    @property
+    def _buffer_size(self) -> int:
+        """Bits of the circular buffer up to the last row in use, fillers left out."""
+        return self.k - 2 * self.base.z + self._rows * self.base.z
 
 
 @cache

@@ -3,6 +3,7 @@ from math import log
 import pytest
 import torch
 
+from phy import channel
 from phy.channel import bsc, bsc_llrs, complex_product, transmit
 from phy.noise import standard_complex_normal, uniform
 
@@ -105,3 +106,24 @@ def test_refused() -> None:
             bsc(bits, flip_probability=p, uniforms=torch.zeros(3))
         with pytest.raises(ValueError, match=r"flip_probability must be in \[0, 1\], got"):
             bsc_llrs(bits, flip_probability=p)
+
+
+@pytest.mark.parametrize("n0", [0.0, 0.3])
+def test_kernel_and_tensors_agree(n0: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, h, n = (draw(1001, seed).reshape(7, 143).T for seed in range(3))  # not contiguous
+    y = transmit(x, gains=h, noise_variance=n0, noise=n)
+    each = transmit(x, gains=h, noise_variance=torch.full(x.shape, n0), noise=n)
+    bits = torch.arange(99).remainder(2).to(torch.uint8).reshape(9, 11)
+    llrs = [bsc_llrs(bits, flip_probability=p) for p in (0.0, 0.1, 0.7, 1.0)]
+    monkeypatch.setattr(channel, "on_host", lambda *_: False)
+    assert torch.equal(transmit(x, gains=h, noise_variance=n0, noise=n), y)
+    assert torch.equal(each, y)
+    for p, expected in zip((0.0, 0.1, 0.7, 1.0), llrs, strict=True):
+        assert torch.equal(bsc_llrs(bits, flip_probability=p), expected)
+
+
+def test_gradients_pass() -> None:
+    x = torch.tensor([1 + 1j, 2j], requires_grad=True)
+    y = transmit(x, gains=torch.full_like(x, 2.0).detach(), noise_variance=0.1, noise=draw(2, 0))
+    y.abs().square().sum().backward()  # type: ignore[no-untyped-call]
+    assert torch.allclose(x.grad, 4 * y.detach())  # type: ignore[arg-type]

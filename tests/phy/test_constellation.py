@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from phy import constellation as module
 from phy.constellation import Axis, Constellation
 from phy.cross_qam import cross_qam
 from phy.demap import Method
@@ -86,6 +87,19 @@ def test_one_noise_variance_equals_the_same_one_for_each_symbol() -> None:
     assert torch.equal(qam(16).demap(received, torch.tensor([[0.25], [0.25]])), alike)
 
 
+@pytest.mark.parametrize("constellation", ALL, ids=NAMES)
+def test_mapping_in_the_kernel_and_with_tensors(
+    constellation: Constellation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    m = constellation.bits_per_symbol
+    bits = random_bits(m * 33, 2, 3).permute(1, 2, 0)  # not contiguous
+    symbols = constellation.map(bits)
+    monkeypatch.setattr(module, "on_host", lambda *_: False)
+    assert torch.equal(constellation.map(bits), symbols)
+    with pytest.raises(ValueError, match="bits must be 0 or 1, got 7"):
+        constellation.map(torch.full((m,), 7, dtype=torch.uint8))
+
+
 def test_no_symbols() -> None:
     for constellation in ALL:
         symbols = constellation.map(torch.empty(3, 0, dtype=torch.uint8))
@@ -137,3 +151,13 @@ def test_refused_points() -> None:
         )
     with pytest.raises(ValueError, match=r"levels must be \[4\] for 2 bits, got \[2\]"):
         Axis(torch.ones(2), (0, 1))
+
+
+@pytest.mark.parametrize("method", ["exact", "max_log"])
+@pytest.mark.parametrize("constellation", ALL, ids=NAMES)
+def test_what_is_no_number_stays_so(constellation: Constellation, method: Method) -> None:
+    nan = float("nan")
+    received = torch.tensor([complex(nan, nan), 0.1 + 0.2j])
+    lost, found = constellation.demap(received, 0.5, method=method).reshape(2, -1)
+    assert lost.isnan().all()
+    assert found.isfinite().all()

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 import torch
 
+from phy import crc as crc_module
 from phy.bits import pack_integers, unpack_bytes
 from phy.crc import Crc, CrcKind
 from phy.ragged import Ragged
@@ -114,5 +115,21 @@ def test_no_sequences() -> None:
 def test_refused() -> None:
     with pytest.raises(ValueError, match=r"kind must be one of .*'crc8'.*, got 'crc32'"):
         Crc("crc32")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="lengths must be at most 16777216 bits, got 16777217"):
+        Crc("crc16").attach(Ragged(torch.zeros(2**24 + 1, dtype=torch.uint8), (2**24 + 1,)))
     with pytest.raises(ValueError, match="lengths must be at least 16, the width of crc16, got 15"):
         Crc("crc16").check(Ragged.of([random_bits(20, 1), random_bits(15, 2)]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kernel_and_tensors_agree(kind: CrcKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    crc = Crc(kind)
+    payload = Ragged.of([random_bits(length, length) for length in (0, 1, 7, 8, 9, 1000, 1003)])
+    sent = crc.attach(payload)
+    hit = Ragged(sent.values.clone(), sent.lengths)
+    hit.values[[0, 500, 2000]] ^= 1
+    ok = crc.check(hit).ok
+    assert ok.tolist() == [False, True, True, True, True, False, False]
+    monkeypatch.setattr(crc_module, "on_host", lambda *_: False)
+    assert torch.equal(crc.attach(payload).values, sent.values)
+    assert torch.equal(crc.check(hit).ok, ok)

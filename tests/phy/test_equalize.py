@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from phy import equalize as equalize_module
 from phy.channel import transmit
 from phy.equalize import Equalized, mmse, zero_forcing
 from phy.fading import Rayleigh
@@ -104,3 +105,18 @@ def test_refused(equalize: Equalize) -> None:
     for variance in (0.0, -1.0, float("nan")):
         with pytest.raises(ValueError, match="noise_variance must be positive, got"):
             equalize(y, y, variance)
+
+
+@pytest.mark.parametrize("equalize", [mmse, zero_forcing])
+def test_kernel_and_tensors_agree(equalize: Equalize, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, h, y = scene(1000, 0.1)
+    h[:3] = torch.tensor([0, 1e-30, 1e-19])
+    found = equalize(y, h, 0.1)
+    unbiased = found.unbiased
+    monkeypatch.setattr(equalize_module, "on_host", lambda *_: False)
+    for n0 in (0.1, torch.full((1000,), 0.1)):
+        expected = equalize(y, h, n0)
+        assert torch.equal(found.symbols, expected.symbols)
+        assert torch.equal(found.bias, expected.bias)
+        assert torch.equal(found.noise_variance, expected.noise_variance)
+        assert torch.equal(unbiased, expected.unbiased)

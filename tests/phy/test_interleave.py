@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from phy import interleave
 from phy.interleave import Permutation, RowColumn
 
 
@@ -56,3 +57,19 @@ def test_refused() -> None:
         RowColumn(3).interleave(torch.arange(10))
     with pytest.raises(ValueError, match="a block must be a multiple of 3 columns, got 10"):
         RowColumn(3).deinterleave(torch.arange(10))
+
+
+@pytest.mark.parametrize("interleaver", [RowColumn(6), Permutation(3)])
+@pytest.mark.parametrize(
+    "dtype", [torch.uint8, torch.float32, torch.complex64, torch.complex128, torch.bfloat16]
+)
+def test_kernel_and_tensors_agree(
+    interleaver: RowColumn | Permutation, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = torch.arange(5 * 36 * 2).reshape(36, 2, 5).to(dtype).permute(2, 1, 0)  # not contiguous
+    found = interleaver.interleave(x), interleaver.deinterleave(x)
+    assert interleaver.interleave(x[:0]).shape == (0, 2, 36)
+    assert interleaver.deinterleave(x[..., :0]).shape == (5, 2, 0)
+    monkeypatch.setattr(interleave, "on_host", lambda *_: False)
+    assert torch.equal(interleaver.interleave(x), found[0])
+    assert torch.equal(interleaver.deinterleave(x), found[1])

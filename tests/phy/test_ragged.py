@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from phy import ragged as module
 from phy.ragged import Ragged
 
 
@@ -36,3 +37,27 @@ def test_refused() -> None:
         Ragged(torch.arange(3), (1, 2)).take([1, 3])
     with pytest.raises(ValueError, match="multiple must be at least 1, got 0"):
         Ragged(torch.arange(3), (3,)).pad_to_multiple(0)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.bool, torch.bfloat16, torch.complex128])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 2)])
+def test_kernel_and_tensors_agree(
+    dtype: torch.dtype, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = (4, 0, 1, 5)
+    ragged = Ragged(torch.arange(1, 1 + 10 * 2 ** len(shape)).to(dtype)[:10], lengths)
+    if shape:
+        values = torch.randn(*shape, 10, generator=torch.Generator()).to(dtype)
+        ragged = Ragged(values.movedim(-1, 0), lengths)  # not contiguous
+    cut, padded = ragged.take((2, 0, 1, 0)), ragged.pad_to_multiple(3)
+    monkeypatch.setattr(module, "on_host", lambda *_: False)
+    assert torch.equal(ragged.take((2, 0, 1, 0)).values, cut.values)
+    assert torch.equal(ragged.pad_to_multiple(3).values, padded.values)
+    assert padded.lengths == (6, 0, 3, 6)
+
+
+def test_nothing_to_do() -> None:
+    ragged = Ragged(torch.arange(6), (4, 2))
+    assert ragged.take([4, 2]) is ragged
+    assert ragged.pad_to_multiple(2) is ragged
+    assert Ragged(torch.empty(0), ()).pad_to_multiple(4).lengths == ()

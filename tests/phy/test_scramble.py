@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from phy import scramble as scramble_module
 from phy.scramble import descramble_llrs, gold_sequence, scramble
 
 
@@ -58,3 +59,17 @@ def test_refused() -> None:
         scramble(torch.zeros(2, 5, dtype=torch.uint8), gold_sequence(0, 4))
     with pytest.raises(ValueError, match=r"sequence must have the shape \[5\] .*, got \[4\]"):
         descramble_llrs(torch.zeros(2, 5), gold_sequence(0, 4))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_kernel_and_tensors_agree(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(1)
+    llrs = torch.randn(37, 5, 3, dtype=dtype, generator=generator).permute(1, 2, 0)
+    llrs[0, 0, :3] = torch.tensor([0.0, -0.0, float("inf")])
+    sequence = gold_sequence(7, 37)
+    found = descramble_llrs(llrs, sequence)
+    monkeypatch.setattr(scramble_module, "on_host", lambda *_: False)
+    expected = descramble_llrs(llrs, sequence)
+    assert torch.equal(found, expected)
+    assert torch.equal(found.signbit(), expected.signbit())
+    assert descramble_llrs(llrs[:0], sequence).shape == (0, 3, 37)

@@ -1,6 +1,5 @@
 """Layered decoding of a batch: threads, work space, and the choice of where it runs."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
@@ -35,7 +34,7 @@ class Layered:
         rule: Check-node rule, `phy.ldpc.layered.check_node`.
         arithmetic: ``int8``, ``int16`` or ``float32``; `phy.ldpc.layered.arithmetic`.
         iterations: At most so many, at least 1.
-        threads: At most so many on a CPU; None takes all the cores there are.
+        threads: At most so many on a CPU; None takes as many as torch does, by default all cores.
 
     >>> graph = TannerGraph.of(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 1, 2]),
     ...                        checks=2, variables=3)
@@ -74,7 +73,7 @@ class Layered:
         if variables < lanes:  # a register takes `lanes` variables at once
             llrs = torch.nn.functional.pad(llrs, (0, lanes - variables), value=CERTAIN_LLR)
         decoded = Decoded.empty(len(llrs), llrs.shape[1])
-        threads = min(self.threads or available_cores(), max(-(-len(llrs) // lanes), 1))
+        threads = min(self.threads or torch.get_num_threads(), max(-(-len(llrs) // lanes), 1))
         size = max(-(-len(llrs) // threads), 1)
 
         def decode_from(first: int) -> bool:
@@ -108,11 +107,6 @@ class Layered:
         if variables < lanes:
             return Decoded(decoded.bits[:, :variables], decoded.iterations, decoded.converged)
         return decoded
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _work_space(variables: int, edges: int, dtype: np.dtype[Any]) -> kernel.WorkSpace:

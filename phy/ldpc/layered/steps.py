@@ -16,8 +16,8 @@ from functools import partial
 from llvmlite import ir
 from numba import types
 
+from phy.intrinsic import I64, Array, Target, Tuple, step
 from phy.ldpc.layered.check_node import messages
-from phy.ldpc.layered.intrinsic import I64, Array, Target, Tuple, step
 from phy.ldpc.layered.vector import Vector
 
 

@@ -54,7 +54,7 @@ def two_tier(
         graph: The parity checks.
         iterations: Of the second decoder, at most; the first makes no more either.
         arithmetic: Of the first decoder.
-        threads: At most so many on a CPU; None takes all the cores there are.
+        threads: At most so many on a CPU; None takes as many as torch does, by default all cores.
     """
     first = min(iterations, _FAST_ITERATIONS)
     return TwoTier(

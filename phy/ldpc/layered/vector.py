@@ -12,7 +12,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
-from phy.ldpc.layered.intrinsic import I32, I64, Target
+from phy.intrinsic import I32, I64, Target
 
 REGISTER_BYTES = 64
 
