@@ -5,19 +5,7 @@ from dataclasses import dataclass, field, replace
 from math import nan
 from typing import assert_never
 
-from phy.constellation import Constellation
 from phy.crc import Crc
-from phy.cross_qam import cross_qam
-from phy.fading import NoFading, Rayleigh, Rician
-from phy.interleave import Permutation, RowColumn
-from phy.ldpc.belief_propagation import BeliefPropagation
-from phy.ldpc.code import LdpcCode
-from phy.ldpc.dvbs2 import DvbS2
-from phy.ldpc.gallager import Gallager
-from phy.ldpc.ieee80211n import Ieee80211n
-from phy.ldpc.nr import Nr
-from phy.psk import bpsk, psk8, qpsk
-from phy.qam import qam
 from phy.snr import esn0_db_from_ebn0_db, noise_variance_from_esn0_db
 from semcodec.bpg.codec import Bpg
 from semcodec.codec import Image
@@ -25,10 +13,9 @@ from semcodec.errors import BudgetError
 from semcodec.jpeg import Jpeg
 from semcodec.vq.codec import VqVaeCodec
 from semcodec.webp import WebP
-from transceiver.coding import Coding
-from transceiver.link import BinarySymmetric, Conditions, Link
+from transceiver import build_phy
+from transceiver.link import Conditions, Link
 from transceiver.scenario import Scenario
-from transceiver.scenario import phy as section
 from transceiver.scenario import source as source_section
 from transceiver.source import (
     LENGTH_BITS,
@@ -110,11 +97,12 @@ def _sender(name: str, scenario: Scenario, others: Mapping[str, Sender]) -> Send
     skeleton = Link(
         source=RandomBits(1),
         crc=crc,
-        coding=_coding(phy),
+        coding=build_phy.coding(phy),
         scrambler_init=scrambler.c_init if scrambler.kind == "gold" else None,
-        modulation=_modulation(phy.modulation),
+        modulation=build_phy.modulation(phy.modulation),
         demapper=phy.modulation.demapper,
-        channel=_channel(phy.channel),
+        channel=build_phy.channel(phy.channel),
+        multipath=build_phy.multipath(phy.channel),
         equalizer=phy.equalizer.kind,
         failure=scenario.failure,
     )
@@ -205,79 +193,3 @@ def _maker(
                 fits, granted = data, allowed + header
 
     return make
-
-
-def _coding(phy: section.Phy) -> Coding | None:
-    code = _code(phy.code)
-    if code is None:
-        return None
-    decoder = BeliefPropagation(code.graph, iterations=phy.decoder.iterations)
-    return Coding(code, decoder, _interleaver(phy.interleaver))
-
-
-def _code(code: section.CodeSection) -> LdpcCode | None:
-    match code:
-        case section.NoCode():
-            return None
-        case section.Ieee80211nCode():
-            return Ieee80211n(code.n, code.rate)
-        case section.DvbS2Code():
-            return DvbS2(code.n, code.rate)
-        case section.NrCode():
-            return Nr(code.k, code.n)
-        case section.GallagerCode():
-            return Gallager(
-                n=code.n,
-                column_weight=code.column_weight,
-                row_weight=code.row_weight,
-                seed=code.seed,
-            )
-        case _:
-            assert_never(code)
-
-
-def _interleaver(interleaver: section.InterleaverSection) -> RowColumn | Permutation | None:
-    match interleaver:
-        case section.NoInterleaver():
-            return None
-        case section.RowColumnInterleaver():
-            return RowColumn(interleaver.columns)
-        case section.PermutationInterleaver():
-            return Permutation(interleaver.seed)
-        case _:
-            assert_never(interleaver)
-
-
-def _modulation(modulation: section.ModulationSection) -> Constellation:
-    match modulation:
-        case section.Qam():
-            return qam(modulation.order, axes=modulation.axes)
-        case section.CrossQam():
-            return cross_qam(modulation.order)
-        case section.Psk():
-            makers: dict[int, Callable[[], Constellation]] = {2: bpsk, 4: qpsk, 8: psk8}
-            return makers[modulation.order]()
-        case _:
-            assert_never(modulation)
-
-
-def _channel(
-    channel: section.ChannelSection,
-) -> NoFading | Rayleigh | Rician | BinarySymmetric:
-    match channel:
-        case section.AwgnChannel():
-            return NoFading()
-        case section.RayleighChannel():
-            return Rayleigh(_span(channel.fading))
-        case section.RicianChannel():
-            return Rician(channel.k_factor, _span(channel.fading))
-        case section.BscChannel():
-            return BinarySymmetric()
-        case _:
-            assert_never(channel)
-
-
-def _span(fading: section.FadingSpan) -> int | None:
-    if isinstance(fading, section.Block):
-        return fading.block
-    return 1 if fading == "symbol" else None

@@ -16,6 +16,9 @@ CODES = {
     "dvbs2": "LDPC, n 16200, 64800; rate 1/4 to 9/10",
     "nr": "5G NR LDPC, k 12 to 8448, any n with k/n at most 0.95",
     "gallager": "small regular LDPC code from a seed; n, column_weight, row_weight",
+    "polar": "5G NR polar code, k 20 to 1013, n up to 1088; direction uplink, downlink",
+    "convolutional": "k; rate 1/2, 1/3; constraint_length 3 to 8; terminate",
+    "turbo": "k 40 to 6144; rate 1/3, 1/2; constraint_length 3 to 6 (4 is LTE's); terminate",
 }
 MODULATIONS = {
     "psk": "order 2, 4, 8",
@@ -26,6 +29,7 @@ CHANNELS = {
     "awgn": "white Gaussian noise",
     "rayleigh": "fading symbol, image or {block: n}",
     "rician": "k_factor (linear); fading symbol, image or {block: n}",
+    "tdl": "multipath of TR 38.901 behind OFDM; model A to E, A30, ...; domain frequency, time",
     "bsc": "binary symmetric, on coded bits; sweep over flip_probability",
 }
 CODECS = {

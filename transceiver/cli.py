@@ -15,6 +15,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+bench_app = typer.Typer(help="Measure speed.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
 _out = Console(width=None if sys.stdout.isatty() else 160)
 _err = Console(stderr=True)
 
@@ -177,7 +179,27 @@ def send(
     """Send one picture through one link and write what arrives."""
     from transceiver.commands import send_command
 
-    send_command(_out, image, codec, esn0_db, scenario, out_path=out, seed=seed, assignments=assign)
+    send_command(
+        _out, _err, image, codec, esn0_db, scenario, out_path=out, seed=seed, assignments=assign
+    )
+
+
+@bench_app.command(name="link")
+def bench_link(
+    code: Annotated[
+        str, typer.Option(metavar="KIND:PARAMETERS", help="Code, as in `transceiver list codes`.")
+    ] = "ieee80211n:648:1/2",
+    order: Annotated[int, typer.Option(help="Points of the constellation.")] = 64,
+    ebn0_db: Annotated[float, typer.Option(help="Eb/N0 [dB].")] = 7.0,
+    blocks: Annotated[int, typer.Option(min=1, help="Code blocks to carry.")] = 100_000,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch and the decoder.")] = 1,
+) -> None:
+    """Time each stage of a coded link over white noise, with the decoder that is the default."""
+    from transceiver.commands import bench_link_command
+
+    bench_link_command(
+        _out, _err, code, order=order, ebn0_db=ebn0_db, blocks=blocks, threads=threads
+    )
 
 
 def main() -> None:

@@ -4,32 +4,31 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from phy.fec.block import BlockCode, BlockDecoder, DecodedBlocks
 from phy.interleave import Permutation, RowColumn
-from phy.ldpc.belief_propagation import BeliefPropagation
 from phy.ldpc.code import LdpcCode
+from phy.ldpc.decoding import LdpcDecoder
 
 
 @dataclass(frozen=True)
-class DecodedBlocks:
-    """What the decoder says of each code block.
+class LdpcBlockDecoder:
+    """An LDPC decoder, which works on the mother code, for the bits that are sent."""
 
-    Attributes:
-        info: Information bits ``[blocks, k]``.
-        iterations: Used by the decoder, ``[blocks]``.
-        converged: Whether a codeword was found, ``[blocks]``.
-    """
+    code: LdpcCode
+    decoder: LdpcDecoder
 
-    info: Tensor
-    iterations: Tensor
-    converged: Tensor
+    def decode(self, llrs: Tensor) -> DecodedBlocks:
+        """Information bits of LLRs ``[..., n]``."""
+        decoded = self.decoder.decode(self.code.rate_recover(llrs))
+        return DecodedBlocks(self.code.info(decoded.bits), decoded.iterations, decoded.converged)
 
 
 @dataclass(frozen=True)
 class Coding:
     """Channel encoding with rate matching and interleaving, and the inverse."""
 
-    code: LdpcCode
-    decoder: BeliefPropagation
+    code: BlockCode
+    decoder: BlockDecoder
     interleaver: RowColumn | Permutation | None
 
     def encode(self, info: Tensor) -> Tensor:
@@ -39,6 +38,6 @@ class Coding:
 
     def decode(self, llrs: Tensor) -> DecodedBlocks:
         """Information bits of LLRs ``[blocks, n]`` in the order of the interleaver."""
-        soft = self.interleaver.deinterleave(llrs) if self.interleaver else llrs
-        decoded = self.decoder.decode(self.code.rate_recover(soft))
-        return DecodedBlocks(self.code.info(decoded.bits), decoded.iterations, decoded.converged)
+        return self.decoder.decode(
+            self.interleaver.deinterleave(llrs) if self.interleaver else llrs
+        )

@@ -10,9 +10,11 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from phy.jit import announced
 from semcodec.errors import BudgetError, CodecError
 from semcodec.image_io import read_image, write_png
 from semcodec.metrics import psnr
+from transceiver.bench import error_rates, link_scenario, link_table, machine, measure_link
 from transceiver.build import build, conditions
 from transceiver.catalog import find_scenario
 from transceiver.check import check
@@ -53,6 +55,17 @@ def _resumable() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def _compilation_shown(err: Console) -> Iterator[None]:
+    """Say what is being compiled, which takes some seconds the first time and none later."""
+
+    def say(kernel: str) -> None:
+        err.print(f"compiling {kernel} (once; kept for later runs)", highlight=False)
+
+    with announced(say):
+        yield
+
+
 def run_command(
     out: Console,
     err: Console,
@@ -75,7 +88,7 @@ def run_command(
         if fresh and folder.exists():
             remove_run(folder)
         pictures = open_pictures(scenario.images, folder=path.parent) if scenario.images else None
-        with _resumable(), Bar(err) as bar:
+        with _resumable(), Bar(err) as bar, _compilation_shown(err):
             run(scenario, pictures, folder=folder, batch=batch, progress=bar)
         _report(out, open_run(folder), figures=figures)
 
@@ -129,6 +142,7 @@ def train_command(
 
 def send_command(
     out: Console,
+    err: Console,
     image: Path,
     codec: str,
     esn0_db: float,
@@ -166,13 +180,14 @@ def send_command(
             frame = sender.encode(picture)
         except BudgetError as error:
             raise ScenarioError(f"{codec}: outage, nothing can be sent: {error}") from None
-        (received,) = send_over(
-            sender.link,
-            [frame],
-            conditions=conditions(sender.link, scenario, esn0_db),
-            streams=[streams],
-            last_good=[None],
-        )
+        with _compilation_shown(err):
+            (received,) = send_over(
+                sender.link,
+                [frame],
+                conditions=conditions(sender.link, scenario, esn0_db),
+                streams=[streams],
+                last_good=[None],
+            )
         assert received.image is not None
         target = out_path or Path(f"{image.stem}-received.png")
         write_png(target, received.image)
@@ -187,6 +202,23 @@ def send_command(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def bench_link_command(
+    out: Console, err: Console, code: str, *, order: int, ebn0_db: float, blocks: int, threads: int
+) -> None:
+    """Measure the speed of a link and print it by stages."""
+    _use_threads(threads)
+    scenario = link_scenario(code, order=order, ebn0_db=ebn0_db)
+    link = build(scenario)["bits"].link
+    with _compilation_shown(err):
+        speed = measure_link(
+            link, conditions(link, scenario, ebn0_db), blocks=blocks, seed=scenario.seed
+        )
+    out.print(machine(), highlight=False, soft_wrap=True)
+    title = f"{code}, {link.modulation.name}, Eb/N0 {ebn0_db:g} dB, {blocks} blocks"
+    out.print(link_table(speed, title))
+    out.print(error_rates(speed), highlight=False, soft_wrap=True)
 
 
 def _report(out: Console, store: Store, *, figures: bool) -> None:

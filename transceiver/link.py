@@ -13,6 +13,7 @@ from phy.crc import Crc
 from phy.equalize import mmse, zero_forcing
 from phy.fading import NoFading, Rayleigh, Rician
 from phy.noise import standard_complex_normal, uniform
+from phy.ofdm import TdlOfdm
 from phy.ragged import Ragged
 from phy.scramble import descramble_llrs, gold_sequence, scramble
 from phy.segment import join, segment
@@ -30,7 +31,12 @@ class BinarySymmetric:
 
 @dataclass(frozen=True)
 class Link:
-    """The blocks of one link, in the order that the signal meets them."""
+    """The blocks of one link, in the order that the signal meets them.
+
+    Attributes:
+        channel: The law of a symbol's gain, and where there is no multipath what draws it.
+        multipath: What the symbols pass instead, all of a frame together.
+    """
 
     source: Source
     crc: Crc | None
@@ -41,6 +47,7 @@ class Link:
     channel: NoFading | Rayleigh | Rician | BinarySymmetric
     equalizer: Literal["zero_forcing", "mmse"]
     failure: Policy
+    multipath: TdlOfdm | None = None
 
     @property
     def format(self) -> FrameFormat:
@@ -141,7 +148,7 @@ def send(
     else:
         llrs = _symbol_channel(link, link.channel, on_air, conditions, streams, tap)
     tap("llrs", llrs.split())
-    tap("coded_bits_hard", Ragged((llrs.values < 0).to(torch.uint8), llrs.lengths).split())
+    tap("coded_bits_hard", Ragged((llrs.values < 0).view(torch.uint8), llrs.lengths).split())
 
     soft = llrs.take(coded_bits.lengths)
     if link.scrambler_init is not None:
@@ -153,7 +160,7 @@ def send(
         converged = _cut(decoded.converged, blocks.counts)
         info_bits_hat = join(decoded.info, info_bits.lengths)
     else:
-        info_bits_hat = Ragged((soft.values < 0).to(torch.uint8), soft.lengths)
+        info_bits_hat = Ragged((soft.values < 0).view(torch.uint8), soft.lengths)
         tap("info_bits_hat", info_bits_hat.split())
         iterations = (torch.zeros(1, dtype=torch.int32),) * len(frames)
         converged = (torch.zeros(1, dtype=torch.bool),) * len(frames)
@@ -195,11 +202,18 @@ def _symbol_channel(
     tap("symbols", _cut(symbols, lengths))
 
     pairs = list(zip(lengths, streams, strict=True))
-    gains = torch.cat([fading.gains(n, generator=s.fading) for n, s in pairs])
+    if link.multipath:
+        frames = zip(_cut(symbols, lengths), streams, strict=True)
+        carried = [link.multipath.carry(x, generator=s.fading) for x, s in frames]
+        gains = torch.cat([c.gains for c in carried])
+        arriving, factors = torch.cat([c.symbols for c in carried]), torch.ones_like(gains)
+    else:
+        gains = torch.cat([fading.gains(n, generator=s.fading) for n, s in pairs])
+        arriving, factors = symbols, gains
     tap("gain", _cut(gains, lengths))
     noise = torch.cat([standard_complex_normal(n, generator=s.noise) for n, s in pairs])
     n0 = conditions.noise_variance
-    received = transmit(symbols, gains=gains, noise_variance=n0, noise=noise)
+    received = transmit(arriving, gains=factors, noise_variance=n0, noise=noise)
     tap("received", _cut(received, lengths))
 
     equalize = mmse if link.equalizer == "mmse" else zero_forcing

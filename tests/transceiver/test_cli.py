@@ -131,7 +131,7 @@ def test_list(call: Call) -> None:
         assert kind in out.splitlines()
     code, out, _ = call("list", "channels")
     assert [line.split()[0] for line in out.splitlines()] == [
-        "channels", "awgn", "rayleigh", "rician", "bsc",
+        "channels", "awgn", "rayleigh", "rician", "tdl", "bsc",
     ]  # fmt: skip
     _refused(call("list", "cats"), "list: must be one of codecs, codes, ")
 

@@ -61,7 +61,7 @@ ERRORS = [
     ({"phy.colour": 1}, "phy.colour: is not a key of this section"),
     ({"codecs.vq.colour": 1}, "codecs.vq.colour: is not a key of this section"),
     ({"phy.code.rate": "7/8"}, "phy.code.rate: must be '1/2', '2/3', '3/4' or '5/6', got '7/8'"),
-    ({"phy.code.kind": "turbo"}, "phy.code.kind: must be one of"),
+    ({"phy.code.kind": "ldpc"}, "phy.code.kind: must be one of"),
     ({"phy.code.kind": ...}, "phy.code.kind: is required"),
     ({"phy.modulation.order": 32}, "phy.modulation.order: must be 4, 16,"),
     ({"phy.channel": ...}, "phy.channel: is required"),

@@ -1,9 +1,12 @@
 """The ``phy`` section: everything between the source bits and the source bits received."""
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, Tag, model_validator
 
+from transceiver.scenario.decoder import DecoderSection, decoders_of
+from transceiver.scenario.fec import ConvolutionalCode, PolarCode, TurboCode
+from transceiver.scenario.multipath import TdlChannel
 from transceiver.scenario.section import Number, Section, SectionOrValue
 
 Positive: TypeAlias = Annotated[int, Field(ge=1)]
@@ -77,15 +80,16 @@ class GallagerCode(Section):
 
 
 CodeSection: TypeAlias = Annotated[
-    NoCode | Ieee80211nCode | DvbS2Code | NrCode | GallagerCode, Field(discriminator="kind")
+    NoCode
+    | Ieee80211nCode
+    | DvbS2Code
+    | NrCode
+    | GallagerCode
+    | PolarCode
+    | ConvolutionalCode
+    | TurboCode,
+    Field(discriminator="kind"),
 ]
-
-
-class SumProductDecoder(Section):
-    """Flooding belief propagation, exact sum-product rule, early stop per block."""
-
-    kind: Literal["sum_product"] = "sum_product"
-    iterations: Positive = 50
 
 
 class NoInterleaver(Section):
@@ -198,7 +202,8 @@ class BscChannel(Section):
 
 
 ChannelSection: TypeAlias = Annotated[
-    AwgnChannel | RayleighChannel | RicianChannel | BscChannel, Field(discriminator="kind")
+    AwgnChannel | RayleighChannel | RicianChannel | TdlChannel | BscChannel,
+    Field(discriminator="kind"),
 ]
 
 
@@ -222,12 +227,34 @@ class Phy(Section):
 
     crc: Literal["none", "crc8", "crc16", "crc24a"] = "crc24a"
     code: CodeSection
-    decoder: SumProductDecoder = SumProductDecoder()
+    decoder: DecoderSection
+    """Without it, or without its kind, the first of `decoders_of` the code."""
     interleaver: InterleaverSection = NoInterleaver(kind="none")
     scrambler: ScramblerSection = NoScrambler(kind="none")
     modulation: ModulationSection
     channel: ChannelSection
     equalizer: EqualizerSection = ZeroForcing()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_decoder(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        code, decoder = data.get("code"), data.get("decoder", {})
+        if not isinstance(decoder, dict):
+            return data
+        kind = code.get("kind") if isinstance(code, dict) else getattr(code, "kind", None)
+        return {**data, "decoder": {"kind": decoders_of(str(kind))[0], **decoder}}
+
+    @model_validator(mode="after")
+    def _decoder_fits(self) -> "Phy":
+        fitting = decoders_of(self.code.kind)
+        if self.decoder.kind not in fitting and not isinstance(self.code, NoCode):
+            raise ValueError(
+                f"decoder.kind must be {' or '.join(fitting)} for the code {self.code.kind}, "
+                f"got {self.decoder.kind}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _interleaver_fits(self) -> "Phy":
