@@ -1,5 +1,6 @@
 # make demo   install and run the quickstart          make test   install with dev tools, run the suite
 # make check  format, lint, types, import contracts   make conformance   slow statistical checks
+# make bench  decoders and the whole link beside other packages, on one thread (about 10 min)
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +8,7 @@ BIN := $(VENV)/bin
 # CPU-only torch on Linux x86-64: make TORCH_INDEX=https://download.pytorch.org/whl/cpu demo
 TORCH_INDEX ?=
 
-.PHONY: demo test check format conformance clean
+.PHONY: demo test check format conformance bench clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, got " + sys.version.split()[0])'
@@ -28,6 +29,11 @@ test: $(VENV)/.ready-dev
 
 conformance: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -m conformance
+
+bench: $(VENV)/.ready-dev
+	$(BIN)/python benchmarks/bench_decoders.py
+	$(BIN)/python benchmarks/bench_link.py
+	$(BIN)/transceiver bench link --threads 1
 
 check: $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .
