@@ -20,6 +20,8 @@ from phy.fading import NoFading
 from phy.ldpc.encoding import from_lanes
 from phy.noise import standard_complex_normal
 from phy.ragged import Ragged
+from phy.scramble import descramble_llrs, gold_sequence, scramble
+from phy.segment import join, segment
 from transceiver.coding import Coding
 from transceiver.intervals import wilson
 from transceiver.link import Conditions, Link
@@ -82,13 +84,14 @@ class LinkSpeed:
     block_errors: int
 
 
-def link_scenario(code: str, *, order: int, ebn0_db: float) -> Scenario:
+def link_scenario(code: str, *, order: int, ebn0_db: float, whole: bool = False) -> Scenario:
     """The scenario of a link over white noise, every other key as it is by default.
 
     Args:
         code: Kind and parameters of a code, such as ``ieee80211n:648:1/2``.
         order: Points of the constellation.
         ebn0_db: Nominal Eb/N0 [dB].
+        whole: With CRC, interleaver and scrambler too.
 
     Raises:
         ScenarioError: There is no such code or constellation, in one line.
@@ -112,7 +115,9 @@ def link_scenario(code: str, *, order: int, ebn0_db: float) -> Scenario:
             "seed": 1,
             "codecs": {"bits": {"kind": "bits"}},
             "phy": {
-                "crc": "none",
+                "crc": "crc24a" if whole else "none",
+                "interleaver": {"kind": "permutation" if whole else "none"},
+                "scrambler": {"kind": "gold", "c_init": 1} if whole else {"kind": "none"},
                 "code": {"kind": kind, **dict(zip(keys, parameters, strict=True))},
                 "modulation": {"kind": _MODULATIONS[order], "order": order},
                 "channel": {"kind": "awgn"},
@@ -124,7 +129,7 @@ def link_scenario(code: str, *, order: int, ebn0_db: float) -> Scenario:
 
 
 def measure_link(link: Link, conditions: Conditions, *, blocks: int, seed: int) -> LinkSpeed:
-    """Carry random blocks over a coded link over white noise, a chunk at a time.
+    """Carry random blocks over a coded link over white noise, a frame of many blocks at a time.
 
     A first chunk, which finds all kernels compiled and all memory in place, is not counted.
     """
@@ -133,31 +138,42 @@ def measure_link(link: Link, conditions: Conditions, *, blocks: int, seed: int) 
     chunk = min(max(_CHUNK_BITS // n // 64, 1) * 64, blocks)
     generator = torch.Generator().manual_seed(seed)
     _carry(link, link.coding, conditions, random_bits(chunk, k, generator), generator, Laps())
-    laps, bit_errors, block_errors = Laps(), 0, 0
+    laps, bit_errors, block_errors, done = Laps(), 0, 0, 0
     for start in range(0, blocks, chunk):
         count = min(chunk, blocks - start)
-        info = laps("random bits", random_bits(count, k, generator))
-        info_hat = _carry(link, link.coding, conditions, info, generator, laps)
-        wrong = info_hat ^ info
+        payload = laps("random bits", random_bits(count, k, generator))
+        wrong = _carry(link, link.coding, conditions, payload, generator, laps)
         bit_errors += int(wrong.count_nonzero())
         block_errors += laps("count errors", int(wrong.amax(1).count_nonzero()))
-    return LinkSpeed(laps.seconds, blocks, k, bit_errors, block_errors)
+        done += len(wrong)
+    return LinkSpeed(laps.seconds, done, k, bit_errors, block_errors)
 
 
 def _carry(
     link: Link,
     coding: Coding,
     conditions: Conditions,
-    info: Tensor,
+    random: Tensor,
     generator: torch.Generator,
     lap: Laps,
 ) -> Tensor:
-    """Information bits ``[blocks, k]`` to decoded ones, with the stages of `transceiver.link`."""
+    """A frame through the stages of `transceiver.link`; returns its wrong bits ``[blocks, k]``."""
     assert isinstance(link.channel, NoFading)
     m, n0 = link.modulation.bits_per_symbol, conditions.noise_variance
-    coded = lap("encode", coding.encode(info))
-    on_air = Ragged(coded.reshape(-1), (coded.numel(),)).pad_to_multiple(m).values
-    symbols = lap("map", link.modulation.map(on_air))
+    payload = random.reshape(-1)
+    if link.crc:
+        payload = payload[: max(len(payload) - link.crc.width, 0)]
+    bits = Ragged(payload, (len(payload),))
+    bits = lap("CRC", link.crc.attach(bits)) if link.crc else bits
+    blocks = lap("segment", segment(bits, k=coding.code.k))
+    coded = lap("encode", coding.code.encode(blocks.bits))
+    if coding.interleaver:
+        coded = lap("interleave", coding.interleaver.interleave(coded))
+    on_air = Ragged(coded.reshape(-1), (coded.numel(),))
+    if link.scrambler_init is not None:
+        sequence = lap("Gold sequence", gold_sequence(link.scrambler_init, coded.numel()))
+        on_air = lap("scramble", Ragged(scramble(on_air.values, sequence), on_air.lengths))
+    symbols = lap("map", link.modulation.map(on_air.pad_to_multiple(m).values))
     gains = lap("fading", link.channel.gains(len(symbols), generator=generator))
     noise = lap("noise", standard_complex_normal(len(symbols), generator=generator))
     received = transmit(symbols, gains=gains, noise_variance=n0, noise=noise)
@@ -165,8 +181,17 @@ def _carry(
     equalized = zero_forcing(received, gains, n0)
     unbiased = lap("equalize", equalized.unbiased)
     llrs = link.modulation.demap(unbiased, equalized.noise_variance, method=link.demapper)
-    soft = lap("demap", llrs[: coded.numel()].reshape(coded.shape))
-    return lap("decode", coding.decode(soft)).info
+    soft = lap("demap", llrs[: coded.numel()])
+    if link.scrambler_init is not None:
+        soft = lap("descramble", descramble_llrs(soft, sequence))
+    soft = soft.reshape(coded.shape)
+    if coding.interleaver:
+        soft = lap("deinterleave", coding.interleaver.deinterleave(soft))
+    info_hat = lap("decode", coding.decoder.decode(soft)).info
+    found = lap("join", join(info_hat, bits.lengths))
+    if link.crc:
+        lap("CRC check", link.crc.check(found))
+    return info_hat ^ blocks.bits
 
 
 def random_bits(blocks: int, k: int, generator: torch.Generator) -> Tensor:

@@ -209,7 +209,7 @@ def bench_link_command(
 ) -> None:
     """Measure the speed of a link and print it by stages."""
     _use_threads(threads)
-    scenario = link_scenario(code, order=order, ebn0_db=ebn0_db)
+    scenario = link_scenario(code, order=order, ebn0_db=ebn0_db, whole=True)
     link = build(scenario)["bits"].link
     with _compilation_shown(err):
         speed = measure_link(

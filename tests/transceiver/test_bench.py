@@ -23,6 +23,7 @@ from transceiver.scenario import Scenario
 
 STAGES = [
     "random bits",
+    "segment",
     "encode",
     "map",
     "fading",
@@ -31,6 +32,28 @@ STAGES = [
     "equalize",
     "demap",
     "decode",
+    "join",
+    "count errors",
+]
+WHOLE = [
+    "random bits",
+    "CRC",
+    "segment",
+    "encode",
+    "interleave",
+    "Gold sequence",
+    "scramble",
+    "map",
+    "fading",
+    "noise",
+    "channel",
+    "equalize",
+    "demap",
+    "descramble",
+    "deinterleave",
+    "decode",
+    "join",
+    "CRC check",
     "count errors",
 ]
 
@@ -84,6 +107,14 @@ def test_stages_and_counts() -> None:
     assert noisy.block_errors == 130
     # Bits of a hopeless block are wrong with the channel's rate or so: from 0.05 to 0.5.
     assert 0.05 < noisy.bit_errors / (130 * 324) < 0.5
+
+
+def test_a_whole_link_has_every_stage_and_loses_nothing() -> None:
+    scenario = link_scenario("ieee80211n:648:1/2", order=64, ebn0_db=20, whole=True)
+    link = build(scenario)["bits"].link
+    speed = measure_link(link, conditions(link, scenario, 20.0), blocks=130, seed=1)
+    assert list(speed.seconds) == WHOLE
+    assert (speed.blocks, speed.bit_errors, speed.block_errors) == (130, 0, 0)
 
 
 def test_a_block_error_rate_between() -> None:
