@@ -168,7 +168,8 @@ class Constellation:
             ) from error
         llrs = flat.real.new_empty(len(flat), self.bits_per_symbol)
         if not self._demap(flat, variance, method, llrs):
-            raise ValueError(f"noise_variance must be positive, got {noise_variance}")
+            worst = float(variance[~(variance > 0)][0])
+            raise ValueError(f"noise_variance must be positive, got {worst}")
         return llrs.reshape(*received.shape[:-1], received.shape[-1] * self.bits_per_symbol)
 
     def decide(self, received: Symbols) -> Bits:

@@ -160,6 +160,8 @@ def send(
         converged = _cut(decoded.converged, blocks.counts)
         info_bits_hat = join(decoded.info, info_bits.lengths)
     else:
+        if bool(soft.values.isnan().any()):
+            raise ValueError("llrs must be numbers, got NaN")
         info_bits_hat = Ragged((soft.values < 0).view(torch.uint8), soft.lengths)
         tap("info_bits_hat", info_bits_hat.split())
         iterations = (torch.zeros(1, dtype=torch.int32),) * len(frames)

@@ -268,7 +268,16 @@ def _facts(
     scenario: Scenario, senders: Mapping[str, Sender], pictures: Pictures | None
 ) -> dict[str, str]:
     """What made the run, for its database."""
-    packages = ("semantic-transceiver", "torch", "numpy", "pillow", "av", "torchmetrics")
+    packages = (
+        "semantic-transceiver",
+        "torch",
+        "numpy",
+        "numba",
+        "sionna-no-rt",
+        "pillow",
+        "av",
+        "torchmetrics",
+    )
     facts = {f"version.{name}": version(name) for name in packages}
     facts["commit"] = _commit()
     facts["weights"] = " ".join(

@@ -218,8 +218,9 @@ def test_a_binary_channel_without_flips_is_certain_but_finite(link: Link) -> Non
 @pytest.mark.parametrize("gain", [complex(NAN, 0), complex(0, NAN), complex(NAN, NAN)])
 def test_a_gain_that_is_no_number_is_refused(link: Link, gain: complex) -> None:
     frames = [random_payload(1000, seed=i) for i in range(2)]
-    with pytest.raises(ValueError, match=r"^llrs must be numbers, got NaN$"):
-        carry(replace(link, channel=constant(1, gain)), frames)
+    for coding in (link.coding, None):
+        with pytest.raises(ValueError, match=r"^llrs must be numbers, got NaN$"):
+            carry(replace(link, channel=constant(1, gain), coding=coding), frames)
 
 
 @pytest.mark.parametrize(("noise_variance", "name"), [(NAN, "nan"), (-1.0, "-1.0"), (0.0, "0.0")])

@@ -19,6 +19,9 @@ from phy.ldpc.layered.arithmetic import Arithmetic, Format, RuleName, format_of
 from phy.ldpc.layered.schedule import GROUP, Schedule, schedule
 from phy.ldpc.layered.vector import REGISTER_BYTES, lanes_of
 
+_WORTH_A_THREAD = 1 << 21
+"""Blocks times edges for which another thread is started."""
+
 
 @dataclass(frozen=True)
 class Layered:
@@ -68,45 +71,48 @@ class Layered:
         return decoded.reshape(llrs.shape[:-1])
 
     def _on_cpu(self, llrs: Tensor, form: Format, plan: Schedule) -> Decoded:
-        """Decode LLRs ``[blocks, variables]``, a part of the blocks on each thread."""
+        """Decode LLRs ``[blocks, variables]``; each thread takes the next blocks when it can."""
         variables, lanes = llrs.shape[1], lanes_of(form.dtype)
         if variables < lanes:  # a register takes `lanes` variables at once
             llrs = torch.nn.functional.pad(llrs, (0, lanes - variables), value=CERTAIN_LLR)
         decoded = Decoded.empty(len(llrs), llrs.shape[1])
-        threads = min(self.threads or torch.get_num_threads(), max(-(-len(llrs) // lanes), 1))
-        size = max(-(-len(llrs) // threads), 1)
+        memory, counter = llrs.contiguous().numpy(), np.zeros(1, np.int64)
 
-        def decode_from(first: int) -> bool:
-            part = slice(first, first + size)
+        def decode_some() -> bool:
             return kernel.decode(
                 form.rule,
                 plan.degrees,
                 plan.runs,
                 plan.variable,
                 plan.parity,
-                llrs[part].contiguous().numpy(),
+                memory,
                 form.scale,
                 form.limit,
                 self.iterations,
+                counter,
                 _work_space(llrs.shape[1], len(plan.variable), form.dtype),
                 kernel.Results(
-                    decoded.bits[part].numpy(),
-                    decoded.iterations[part].numpy(),
-                    decoded.converged[part].numpy(),
+                    decoded.bits.numpy(), decoded.iterations.numpy(), decoded.converged.numpy()
                 ),
             )
 
-        parts = range(0, len(llrs), size)
-        if len(parts) > 1:
-            with ThreadPoolExecutor(len(parts)) as pool:
-                all_numbers = all(list(pool.map(decode_from, parts)))
+        others = self._threads(len(llrs), len(plan.variable), lanes) - 1
+        if others:
+            with ThreadPoolExecutor(others) as pool:
+                pending = [pool.submit(decode_some) for _ in range(others)]
+                verdicts = [decode_some(), *(future.result() for future in pending)]
         else:
-            all_numbers = all(map(decode_from, parts))
-        if not all_numbers:
+            verdicts = [decode_some()]
+        if not all(verdicts):
             raise ValueError(NOT_NUMBERS)
         if variables < lanes:
             return Decoded(decoded.bits[:, :variables], decoded.iterations, decoded.converged)
         return decoded
+
+    def _threads(self, blocks: int, edges: int, lanes: int) -> int:
+        """Threads for a batch: none without full registers, or for less than a millisecond."""
+        worthwhile = min(blocks // lanes, blocks * edges // _WORTH_A_THREAD)
+        return max(min(self.threads or torch.get_num_threads(), worthwhile), 1)
 
 
 def _work_space(variables: int, edges: int, dtype: np.dtype[Any]) -> kernel.WorkSpace:

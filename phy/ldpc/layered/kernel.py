@@ -33,6 +33,7 @@ from phy.ldpc.layered.steps import (
     odd_checks,
     quantize,
     take_lanes,
+    take_next,
     transpose_tile,
     update_checks,
     write_bits,
@@ -81,10 +82,14 @@ def decode(
     scale: float,
     limit: float,
     most_iterations: int,
+    counter: Any,
     work: WorkSpace,
     results: Results,
 ) -> bool:
-    """Decode blocks; returns whether all LLRs were numbers.
+    """Decode blocks; returns whether all their LLRs were numbers.
+
+    Several threads may call this with the same LLRs, counter and results: each block is decoded by
+    the one that comes for it first.
 
     Args:
         rule: The check-node rule with its parameters.
@@ -96,6 +101,7 @@ def decode(
         scale: What an LLR is multiplied with.
         limit: The largest magnitude of the product.
         most_iterations: At least 1.
+        counter: int64 ``[1]``: how many blocks were ever on a stage; 0 at first.
         work: Memory for one thread.
         results: Written.
     """
@@ -106,21 +112,24 @@ def decode(
     age = np.zeros(lanes, np.int32)  # iterations of that block
     waiting = np.zeros(lanes, np.int64)  # the blocks on the stage that are not yet in a lane,
     seat = np.zeros(lanes, np.int64)  # and the lanes of T that they are in
-    ready, arrived = 0, 0  # how many wait; how many blocks were ever on the stage
+    ready, more = 0, True  # how many wait; whether there may be others to come
     busy = seen = _NONE
     all_numbers = True
     P[:] = 0
     while True:
         free = everyone & ~busy
         if count_ones(free) * 8 >= lanes or busy == _NONE:
-            while free != _NONE and (ready or arrived < blocks):
+            while free != _NONE and (ready or more):
                 if not ready:
+                    arrived = take_next(counter, lanes)
                     staged = min(lanes, blocks - arrived)
+                    if staged <= 0:
+                        more = False
+                        break
                     all_numbers &= _stage(llrs, arrived, staged, scale, limit, work)
                     ready = _dismiss_codewords(
                         parity, work, arrived, staged, waiting, seat, results
                     )
-                    arrived += staged
                 entering = _NONE
                 while free != _NONE and ready:
                     ready -= 1

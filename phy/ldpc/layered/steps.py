@@ -234,6 +234,12 @@ def write_bits(target: Target, H: Array, lane: ir.Value, bits: Array, row: ir.Va
 
 
 @step(types.int64)
+def take_next(target: Target, counter: Array, count: ir.Value) -> ir.Value:
+    """Add to a counter that threads share; returns what it was before."""
+    return target.builder.atomic_rmw("add", counter.data, count, "monotonic")
+
+
+@step(types.int64)
 def count_ones(target: Target, word: ir.Value) -> ir.Value:
     """Ones of a word."""
     return target.builder.ctpop(word)

@@ -28,13 +28,13 @@ class TwoTier:
     def decode(self, llrs: Llrs) -> Decoded:
         """Decode LLRs ``[..., variables]``, as `phy.ldpc.decoding.LdpcDecoder` says."""
         first = self.fast.decode(llrs)
-        left = ~first.converged
-        if not bool(left.any()):
+        left = (~first.converged).flatten().nonzero().flatten()
+        if not len(left):
             return first
-        second = self.accurate.decode(llrs[left])
-        first.bits[left] = second.bits
-        first.iterations[left] += second.iterations
-        first.converged[left] = second.converged
+        second = self.accurate.decode(llrs.reshape(-1, llrs.shape[-1]).index_select(0, left))
+        first.bits.view(-1, llrs.shape[-1]).index_copy_(0, left, second.bits)
+        first.iterations.view(-1).index_add_(0, left, second.iterations)
+        first.converged.view(-1).index_copy_(0, left, second.converged)
         return first
 
 
