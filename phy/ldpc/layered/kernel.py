@@ -13,7 +13,7 @@ Each lane goes its own way. When its block is a codeword, or out of iterations, 
 and the lane waits; once enough lanes wait, the next blocks from the stage ``T`` step into them,
 while the other lanes notice nothing::
 
-    llrs [blocks, variables] --64 blocks, transposed--> T --expand--> P <-> checks --bits--> out
+    llrs [blocks, variables] --64 blocks, transposed--> T --permuted--> P <-> checks --bits--> out
 
 So all lanes have work at all times, and what becomes of a block depends on the block alone. The
 legend of the letters is in `phy.ldpc.layered.steps`.
