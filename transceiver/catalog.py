@@ -1,5 +1,6 @@
 """What is at hand: scenarios, weights, picture files. Imports neither torch nor the packages."""
 
+import json
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,6 +35,7 @@ CHANNELS = {
 }
 CODECS = {
     "vq": "trained VQ-VAE; weights: a shipped name or a .safetensors file",
+    "system32": "system for small pictures; weights; plan jcamp, jcap; stream; decode hard, soft",
     "bpg": "chroma 444, 420; budget",
     "jpeg": "chroma 444, 420; budget",
     "webp": "budget",
@@ -73,6 +75,25 @@ def find_scenario(name_or_path: str) -> Path:
 def weights() -> dict[str, Path]:
     """Shipped weights by name."""
     return {p.stem: p for p in sorted((_semcodec() / "pretrained").glob("*.safetensors"))}
+
+
+def describe_weights(path: Path) -> str:
+    """What a weight file says of itself: kind, size, training, and PSNR on held-out pictures.
+
+    Reads the header of the file only: eight bytes of length, then JSON (safetensors).
+    """
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    metadata = header["__metadata__"]
+    training = json.loads(metadata["training"])
+    config = json.loads(metadata["config"])
+    data = training.get("data") or ", ".join(training["recipe"]["data"]["train"])
+    psnr = [value for name, value in training.items() if name.startswith("psnr_db")]
+    return (
+        f"{config.get('trained_as', metadata['model'])}, {path.stat().st_size / 1e6:.2f} MB; "
+        f"{training['pictures']} pictures of {data}, {training['step']} steps; "
+        f"held-out PSNR {' '.join(f'{value:.2f}' for value in psnr)} dB"
+    )
 
 
 def find_weights(name_or_path: str, *, key: str) -> Path:

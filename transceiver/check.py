@@ -16,7 +16,13 @@ from transceiver.catalog import find_weights, picture_paths
 from transceiver.metrics_names import metric_name
 from transceiver.scenario.document import Lpips, Scenario
 from transceiver.scenario.load import ScenarioError
-from transceiver.scenario.source import Cifar10Images, FolderImages, SampleImages, VqCodec
+from transceiver.scenario.source import (
+    Cifar10Images,
+    FolderImages,
+    SampleImages,
+    SystemCodec,
+    VqCodec,
+)
 
 LEAST_SIDES = {"ssim": 11, "ms_ssim": 176, "lpips_alex": 31, "lpips_squeeze": 17}
 """Pixels on the shorter side: one 11 x 11 window, five scales of it, the networks' strides."""
@@ -31,7 +37,7 @@ def check(scenario: Scenario, *, folder: Path) -> None:
 
 def _problems(scenario: Scenario, folder: Path) -> Iterator[str]:
     for name, codec in scenario.codecs.items():
-        if isinstance(codec, VqCodec):
+        if isinstance(codec, VqCodec | SystemCodec):
             yield from _weights(codec.weights, f"codecs.{name}.weights")
     for i, metric in enumerate(scenario.metrics):
         section = Lpips(kind="lpips") if metric == "lpips" else metric

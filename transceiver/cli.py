@@ -56,6 +56,31 @@ def run(
 
 
 @app.command()
+def reproduce(
+    scenario: ScenarioArgument,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; runs/NAME without it.")
+    ] = None,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Frames carried at once: speed and memory, never numbers.")
+    ] = 16,
+    threads: ThreadsOption = None,
+    fresh: Annotated[bool, typer.Option(help="Delete what the folder holds of a run.")] = False,
+    run_it: Annotated[
+        bool, typer.Option("--run/--no-run", help="Run what is missing; else only evaluate.")
+    ] = True,
+    assign: SetOption = [],  # noqa: B006
+) -> None:
+    """Run a paper's scenario, draw its figure and print whether its claims hold."""
+    from transceiver.reproduce.command import reproduce_command
+
+    reproduce_command(
+        _out, _err, scenario, out, batch=batch, threads=threads, fresh=fresh, run=run_it,
+        assignments=assign,
+    )  # fmt: skip
+
+
+@app.command()
 def validate(scenario: ScenarioArgument, assign: SetOption = []) -> None:  # noqa: B006
     """Check a scenario and the files it names, without running it."""
     from transceiver.catalog import find_scenario
@@ -93,7 +118,7 @@ def list_command(
         "modulations": catalog.MODULATIONS,
         "channels": catalog.CHANNELS,
         "scenarios": {name: str(path) for name, path in catalog.scenarios().items()},
-        "weights": {name: str(path) for name, path in catalog.weights().items()},
+        "weights": {n: catalog.describe_weights(p) for n, p in catalog.weights().items()},
     }
     if what is not None and what not in kinds:
         raise ScenarioError(f"list: must be one of {', '.join(kinds)}, got {what}")
@@ -149,17 +174,38 @@ def export(
 
 @app.command()
 def train(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file.")],
+    recipes: Annotated[list[Path], typer.Argument(metavar="RECIPES...", help="Recipe files.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the training; runs/train-NAME without it.")
-    ] = None,
+        Path, typer.Option(help="Where the trainings go, each in a folder train-NAME.")
+    ] = Path("runs"),
     threads: ThreadsOption = None,
     assign: SetOption = [],  # noqa: B006
 ) -> None:
-    """Train a model, or go on training after an interruption."""
+    """Train models one after the other, or go on after an interruption; what is done stays."""
     from transceiver.commands import train_command
 
-    train_command(_out, recipe, out, threads=threads, assignments=assign)
+    train_command(_out, recipes, out, threads=threads, assignments=assign)
+
+
+@app.command()
+def codebook(
+    weights: Annotated[
+        str, typer.Argument(metavar="WEIGHTS", help="Shipped weights or a .safetensors file.")
+    ],
+    eps: Annotated[
+        float | None,
+        typer.Option(help="Flip probability of every bit; without it the file's own, or 0.01."),
+    ] = None,
+    reorder: Annotated[str | None, typer.Option(help="New labels by walk or switching.")] = None,
+    output: Annotated[Path | None, typer.Option(help="File with the new labels.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="PNG; NAME-codebook.png without it.")] = None,
+) -> None:
+    """Print and draw use, robustness and best size of a model's codebooks; give new labels."""
+    from transceiver.codebook_command import codebook_command
+
+    codebook_command(
+        _out, weights, flip_probability=eps, reorder=reorder, output=output, figure=figure
+    )
 
 
 @app.command()

@@ -14,11 +14,12 @@ from phy.jit import announced
 from semcodec.errors import BudgetError, CodecError
 from semcodec.image_io import read_image, write_png
 from semcodec.metrics import psnr
+from transceiver.adaptation import channel_state
 from transceiver.bench import error_rates, link_scenario, link_table, machine, measure_link
 from transceiver.build import build, conditions
 from transceiver.catalog import find_scenario
 from transceiver.check import check
-from transceiver.link import Streams
+from transceiver.link import BinarySymmetric, Streams
 from transceiver.link import send as send_over
 from transceiver.pictures import open_pictures
 from transceiver.progress import Bar
@@ -35,7 +36,7 @@ from transceiver.sweep import run
 
 
 @contextmanager
-def _user_errors() -> Iterator[None]:
+def user_errors() -> Iterator[None]:
     """What codecs and files refuse becomes one line for the user."""
     try:
         yield
@@ -79,23 +80,39 @@ def run_command(
     assignments: Sequence[str],
 ) -> None:
     """Run a scenario, print its table and draw its figures."""
-    _use_threads(threads)
     path = find_scenario(name)
     scenario = load(path, assignments)
-    check(scenario, folder=path.parent)
     folder = folder or Path("runs") / scenario.name
-    with _user_errors():
+    store = complete(err, scenario, path.parent, folder, batch=batch, threads=threads, fresh=fresh)
+    with user_errors():
+        _report(out, store, figures=figures)
+
+
+def complete(
+    err: Console,
+    scenario: Scenario,
+    home: Path,
+    folder: Path,
+    *,
+    batch: int,
+    threads: int | None,
+    fresh: bool,
+) -> Store:
+    """Run a scenario, or go on with it, to its end; ``home`` is the folder of its file."""
+    _use_threads(threads)
+    check(scenario, folder=home)
+    with user_errors():
         if fresh and folder.exists():
             remove_run(folder)
-        pictures = open_pictures(scenario.images, folder=path.parent) if scenario.images else None
+        pictures = open_pictures(scenario.images, folder=home) if scenario.images else None
         with _resumable(), Bar(err) as bar, _compilation_shown(err):
             run(scenario, pictures, folder=folder, batch=batch, progress=bar)
-        _report(out, open_run(folder), figures=figures)
+        return open_run(folder)
 
 
 def show_command(out: Console, folder: Path) -> None:
     """Print the table of a run and draw its figures."""
-    with _user_errors():
+    with user_errors():
         _report(out, open_run(folder), figures=True)
 
 
@@ -120,24 +137,30 @@ def taps_command(out: Console, folder: Path, codec: str | None, point: int | Non
 
 def train_command(
     out: Console,
-    path: Path,
-    folder: Path | None,
+    paths: Sequence[Path],
+    folder: Path,
     *,
     threads: int | None,
     assignments: Sequence[str],
 ) -> None:
-    """Train by a recipe and say where the weights are."""
+    """Train by each recipe and say where the weights are; all recipes are checked first."""
     _use_threads(threads)
-    recipe = load_recipe(path, assignments)
-    folder = folder or Path("runs") / f"train-{recipe.name}"
+    recipes = [load_recipe(path, assignments) for path in paths]
+    names = [recipe.name for recipe in recipes]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ScenarioError(f"recipes must have different names, got {', '.join(twice)} twice")
 
     def report(step: int, values: Mapping[str, float]) -> None:
         line = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
         out.print(f"step {step:6d}  {line}", highlight=False, soft_wrap=True)
 
-    with _user_errors(), _resumable():
-        best = train_recipe(recipe, folder=folder, report=report)
-    out.print(f"{folder / 'best.safetensors'}: least validation loss {best:.6g}", soft_wrap=True)
+    for recipe in recipes:
+        run = folder / f"train-{recipe.name}"
+        if len(recipes) > 1:
+            out.print(f"[bold]{recipe.name}[/bold]")
+        with user_errors(), _resumable():
+            best = train_recipe(recipe, folder=run, report=report)
+        out.print(f"{run / 'best.safetensors'}: least validation loss {best:.6g}", soft_wrap=True)
 
 
 def send_command(
@@ -166,7 +189,7 @@ def send_command(
     data["codecs"] = {n: c for n, c in data["codecs"].items() if n in wanted}
     data |= {"sweep": {"esn0_db": [esn0_db]}, "metrics": ["psnr"]}
     scenario = parse(data)
-    with _user_errors():
+    with user_errors():
         picture = Picture(0, image.name, _read(image))
         check(scenario.model_copy(update={"images": None}), folder=path.parent)
         sender = build(scenario)[codec]
@@ -176,15 +199,23 @@ def send_command(
             fading=stream(chosen_seed, **names, purpose="fading"),
             noise=stream(chosen_seed, **names, purpose="noise"),
         )
+        at = conditions(sender.link, scenario, esn0_db)
+        gamma = math.inf
+        if sender.adapts:
+            channel = sender.link.channel
+            assert not isinstance(channel, BinarySymmetric)
+            gain = channel.gains(1, generator=stream(chosen_seed, **names, purpose="fading"))
+            gamma = float(channel_state(gain, at.noise_variance)[0])
+        link = sender.links[sender.modes.choose(torch.tensor([gamma]))[0]]
         try:
-            frame = sender.encode(picture)
+            frame = sender.encode(picture, gamma=gamma)
         except BudgetError as error:
             raise ScenarioError(f"{codec}: outage, nothing can be sent: {error}") from None
         with _compilation_shown(err):
             (received,) = send_over(
-                sender.link,
+                link,
                 [frame],
-                conditions=conditions(sender.link, scenario, esn0_db),
+                conditions=at,
                 streams=[streams],
                 last_good=[None],
             )
@@ -192,8 +223,7 @@ def send_command(
         target = out_path or Path(f"{image.stem}-received.png")
         write_png(target, received.image)
         quality = psnr(picture.pixels, received.image)
-    format_ = sender.link.format
-    account = format_.account(frame.bits.numel() - frame.length_bits, length_bits=frame.length_bits)
+    account = link.account(frame)
     state = f"failed, shown as {scenario.failure}" if received.arrived.failed else "arrived"
     shown = f"{quality:.2f} dB" if math.isfinite(quality) else "infinite (identical)"
     out.print(

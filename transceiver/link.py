@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from phy.allocation import Allocation, demap_mixed, map_mixed
 from phy.channel import bsc, bsc_llrs, transmit
 from phy.constellation import Constellation
 from phy.crc import Crc
@@ -17,10 +18,11 @@ from phy.ofdm import TdlOfdm
 from phy.ragged import Ragged
 from phy.scramble import descramble_llrs, gold_sequence, scramble
 from phy.segment import join, segment
-from transceiver.accounting import FrameFormat
+from transceiver.accounting import Account, FrameFormat
+from transceiver.adaptation import Allocator, channel_state
 from transceiver.coding import Coding
 from transceiver.failure import Policy, conceal
-from transceiver.source import Arrived, Sent, Source, byte_tensor, decode_source
+from transceiver.source import Arrived, Arriving, Sent, Source, byte_tensor, decode_sources
 from transceiver.taps import Tap, no_tap
 
 
@@ -36,6 +38,8 @@ class Link:
     Attributes:
         channel: The law of a symbol's gain, and where there is no multipath what draws it.
         multipath: What the symbols pass instead, all of a frame together.
+        allocator: JCAMP or JCAP: each symbol has its own order and power, and each index its
+            codebook; ``modulation`` then only says the mean order.
     """
 
     source: Source
@@ -48,6 +52,7 @@ class Link:
     equalizer: Literal["zero_forcing", "mmse"]
     failure: Policy
     multipath: TdlOfdm | None = None
+    allocator: Allocator | None = None
 
     @property
     def format(self) -> FrameFormat:
@@ -59,6 +64,14 @@ class Link:
             n=self.coding.code.n if self.coding else 0,
             bits_per_symbol=1 if binary else self.modulation.bits_per_symbol,
         )
+
+    def account(self, frame: Sent) -> Account:
+        """The bits and symbols of a frame."""
+        if frame.allocation:
+            bits, symbols = frame.bits.numel(), len(frame.allocation.power)
+            return Account(bits, 0, 0, 0, 0, symbols)
+        payload = frame.bits.numel() - frame.length_bits
+        return self.format.account(payload, length_bits=frame.length_bits)
 
 
 @dataclass(frozen=True)
@@ -89,7 +102,9 @@ class Received:
     Attributes:
         arrived: Indices or bytes, and the image if there is one.
         image: What the viewer sees: the image, or what the failure policy puts in its place.
-        crc_ok: The CRC's verdict; True where there is no CRC.
+        crc_ok: The CRC's verdict, and with it the decoder's where there is one: all blocks have
+            converged. (Alone the CRC would pass an erased frame, which reads as zeros.) True where
+            there is no CRC.
         iterations: Of the decoder, for each code block ``[blocks]``.
         converged: Whether the decoder found a codeword, ``[blocks]``.
     """
@@ -119,9 +134,15 @@ def send(
         streams: Random streams, a pair for each frame.
         last_good: For each frame the picture that a failure may fall back on.
         tap: Sees the output of every stage, a tensor for each frame.
+
+    Raises:
+        ValueError: There are no frames, or an LLR is NaN.
     """
+    if not frames:
+        raise ValueError("frames must be at least one, got none")
     tap("image", [f.picture.pixels for f in frames if f.picture is not None])
     tap("indices", [f.indices for f in frames if f.indices is not None])
+    tap("codebooks", [f.codebooks for f in frames if f.codebooks is not None])
     tap("payload", [byte_tensor(f.payload) for f in frames if f.payload is not None])
     source_bits = Ragged.of([f.bits for f in frames])
     tap("source_bits", source_bits.split())
@@ -140,17 +161,27 @@ def send(
         gold = gold_sequence(link.scrambler_init, max(coded_bits.lengths))
         sequence = torch.cat([gold[:length] for length in coded_bits.lengths])
         coded_bits = Ragged(scramble(coded_bits.values, sequence), coded_bits.lengths)
-    on_air = coded_bits.pad_to_multiple(link.format.bits_per_symbol)
+    if link.allocator:
+        coded_bits = _in_order(coded_bits, [_planned(frame) for frame in frames])
+    on_air = coded_bits.pad_to_multiple(2 if link.allocator else link.format.bits_per_symbol)
     tap("coded_bits", on_air.split())
 
+    plans: Sequence[Allocation] | None = None
     if isinstance(link.channel, BinarySymmetric):
         llrs = _binary_channel(on_air, conditions, streams)
+    elif link.allocator:
+        allocations = [_planned(frame) for frame in frames]
+        llrs, plans = _mixed_channel(
+            link, link.allocator, on_air, allocations, conditions, streams, tap
+        )
     else:
         llrs = _symbol_channel(link, link.channel, on_air, conditions, streams, tap)
     tap("llrs", llrs.split())
     tap("coded_bits_hard", Ragged((llrs.values < 0).view(torch.uint8), llrs.lengths).split())
 
     soft = llrs.take(coded_bits.lengths)
+    if plans:
+        soft = _back_in_order(soft, plans)
     if link.scrambler_init is not None:
         soft = Ragged(descramble_llrs(soft.values, sequence), soft.lengths)
     if link.coding:
@@ -169,14 +200,17 @@ def send(
     if link.crc:
         checked = link.crc.check(info_bits_hat)
         source_bits_hat, crc_ok = checked.payload, checked.ok.tolist()
+        if link.coding:
+            pairs = zip(crc_ok, converged, strict=True)
+            crc_ok = [ok and bool(blocks_ok.all()) for ok, blocks_ok in pairs]
     else:
         source_bits_hat, crc_ok = info_bits_hat, [True] * len(frames)
     tap("source_bits_hat", source_bits_hat.split())
 
-    arrived = [
-        decode_source(link.source, bits, frame, intact=ok)
-        for bits, frame, ok in zip(source_bits_hat.split(), frames, crc_ok, strict=True)
-    ]
+    uncoded = [None] * len(frames) if link.coding or link.crc else soft.split()
+    codebooks = [plan.codebooks for plan in plans] if plans else [None] * len(frames)
+    parts = zip(source_bits_hat.split(), uncoded, crc_ok, codebooks, strict=True)
+    arrived = decode_sources(link.source, [Arriving(*part) for part in parts], frames)
     tap("indices_hat", [a.indices for a in arrived if a.indices is not None])
     tap("payload_hat", [byte_tensor(a.payload) for a in arrived if a.payload is not None])
     images = [
@@ -185,8 +219,8 @@ def send(
     ]
     tap("image_hat", [image for image in images if image is not None])
     return [
-        Received(*parts)
-        for parts in zip(arrived, images, crc_ok, iterations, converged, strict=True)
+        Received(*found)
+        for found in zip(arrived, images, crc_ok, iterations, converged, strict=True)
     ]
 
 
@@ -224,6 +258,72 @@ def _symbol_channel(
     demap = link.modulation.demap
     llrs = demap(equalized.unbiased, equalized.noise_variance, method=link.demapper)
     return Ragged(llrs, on_air.lengths)
+
+
+def _mixed_channel(
+    link: Link,
+    allocator: Allocator,
+    on_air: Ragged,
+    allocations: Sequence[Allocation],
+    conditions: Conditions,
+    streams: Sequence[Streams],
+    tap: Tap,
+) -> tuple[Ragged, Sequence[Allocation]]:
+    """As `_symbol_channel`, with symbols of many orders and powers.
+
+    The receiver makes the plans again, from the gains: what it returns beside the LLRs, which are
+    in the order of transmission. Of ``allocations`` it uses nothing.
+    """
+    lengths = tuple(len(a.power) for a in allocations)
+    orders = torch.cat([a.bits_per_symbol for a in allocations])
+    symbols = map_mixed(on_air.values, orders, torch.cat([a.power for a in allocations]))
+    tap("bits_per_symbol", _cut(orders, lengths))
+    tap("symbols", _cut(symbols, lengths))
+
+    assert not isinstance(link.channel, BinarySymmetric)
+    pairs = list(zip(lengths, streams, strict=True))
+    gains = torch.cat([link.channel.gains(n, generator=s.fading) for n, s in pairs])
+    tap("gain", _cut(gains, lengths))
+    noise = torch.cat([standard_complex_normal(n, generator=s.noise) for n, s in pairs])
+    n0 = conditions.noise_variance
+    received = transmit(symbols, gains=gains, noise_variance=n0, noise=noise)
+    tap("received", _cut(received, lengths))
+
+    first = torch.tensor([0, *lengths[:-1]]).cumsum(0)
+    plans = allocator.allocate(channel_state(gains[first], n0))
+    equalized = zero_forcing(received, gains, n0)
+    tap("equalized", _cut(equalized.symbols, lengths))
+    llrs = demap_mixed(
+        equalized.unbiased,
+        equalized.noise_variance,
+        torch.cat([plan.bits_per_symbol for plan in plans]),
+        torch.cat([plan.power for plan in plans]),
+        method=link.demapper,
+    )
+    return Ragged(llrs, on_air.lengths), plans
+
+
+def _planned(frame: Sent) -> Allocation:
+    assert frame.allocation is not None
+    return frame.allocation
+
+
+def _places(lengths: Sequence[int], plans: Sequence[Allocation]) -> Tensor:
+    """Where each bit of a batch lies among all, in the order of transmission."""
+    first = torch.tensor([0, *lengths[:-1]]).cumsum(0).tolist()
+    return torch.cat([plan.bit_order + start for plan, start in zip(plans, first, strict=True)])
+
+
+def _in_order(bits: Ragged, plans: Sequence[Allocation]) -> Ragged:
+    """The bits in the order of transmission."""
+    return Ragged(bits.values[_places(bits.lengths, plans)], bits.lengths)
+
+
+def _back_in_order(llrs: Ragged, plans: Sequence[Allocation]) -> Ragged:
+    """The inverse of `_in_order`, by the receiver's plans."""
+    values = torch.empty_like(llrs.values)
+    values[_places(llrs.lengths, plans)] = llrs.values
+    return Ragged(values, llrs.lengths)
 
 
 def _binary_channel(on_air: Ragged, conditions: Conditions, streams: Sequence[Streams]) -> Ragged:

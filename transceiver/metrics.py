@@ -1,6 +1,7 @@
 """The scenario's metrics as functions of (picture sent, picture received)."""
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias, assert_never
@@ -15,6 +16,9 @@ from transceiver.scenario.document import MetricSection
 from transceiver.source import Picture
 
 Metric: TypeAlias = Callable[[Image, Image], float]
+
+_MOST_KNOWN = 50_000
+"""Pairs of pictures whose metrics are remembered."""
 
 PSNR_LIMIT_DB = 100.0
 """What an identical picture counts as, and the most that any picture counts as."""
@@ -53,7 +57,7 @@ class Measure:
     def __init__(self, metrics: Mapping[str, Metric]) -> None:
         """Start with nothing measured."""
         self._metrics = metrics
-        self._known: dict[tuple[int, bytes], dict[str, float]] = {}
+        self._known: OrderedDict[tuple[int, bytes], dict[str, float]] = OrderedDict()
 
     def __call__(self, sent: Picture, image_hat: Image) -> dict[str, float]:
         """Every metric of a received image ``[3, H, W]``."""
@@ -62,4 +66,6 @@ class Measure:
             self._known[key] = {
                 name: metric(sent.pixels, image_hat) for name, metric in self._metrics.items()
             }
+            if len(self._known) > _MOST_KNOWN:
+                self._known.popitem(last=False)
         return self._known[key]

@@ -1,22 +1,21 @@
 """The pictures of a scenario: found and checked first, read one at a time."""
 
-import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 
+from semcodec.cifar10 import read_cifar10
 from semcodec.image_io import read_image
 from transceiver.catalog import picture_paths
 from transceiver.scenario.load import ScenarioError
 from transceiver.scenario.source import Cifar10Images, FolderImages, ImagesSection, SampleImages
 from transceiver.source import Picture
-
-_CIFAR_BYTES = 3 * 32 * 32
 
 
 @dataclass(frozen=True)
@@ -89,34 +88,8 @@ def _sample(name: str) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(getattr(data, name)())).movedim(-1, 0).contiguous()
 
 
-def _cifar10(path: Path, split: str) -> torch.Tensor:
-    """uint8 ``[n, 3, 32, 32]`` of the binary version's folder, or of an array [n, 32, 32, 3]."""
-    if path.suffix == ".npy":
-        try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, pickle.UnpicklingError) as error:
-            raise ScenarioError(f"images.path: {path} must be a .npy array, got: {error}") from None
-        if array.dtype != np.uint8 or array.shape[1:] != (32, 32, 3) or not len(array):
-            raise ScenarioError(
-                f"images.path: {path} must be uint8 [n, 32, 32, 3], "
-                f"got {array.dtype} {list(array.shape)}"
-            )
-        return torch.from_numpy(np.array(array)).movedim(-1, 1)
-    names = ["test_batch.bin"] if split == "test" else [f"data_batch_{i}.bin" for i in range(1, 6)]
-    records = []
-    for name in names:
-        file = path / name
-        if not file.is_file():
-            raise ScenarioError(
-                f"images.path: must hold {name} (the binary version of CIFAR-10) or be a "
-                f".npy file, got {path}"
-            )
-        data = np.frombuffer(file.read_bytes(), np.uint8)
-        if data.size == 0 or data.size % (_CIFAR_BYTES + 1):
-            raise ScenarioError(
-                f"images.path: {file} must be records of {_CIFAR_BYTES + 1} bytes, "
-                f"got {data.size} bytes"
-            )
-        records.append(data.reshape(-1, _CIFAR_BYTES + 1)[:, 1:])
-    pixels = np.concatenate(records).reshape(-1, 3, 32, 32)
-    return torch.from_numpy(pixels)
+def _cifar10(path: Path, split: Literal["test", "train"]) -> torch.Tensor:
+    try:
+        return read_cifar10(path, split)
+    except ValueError as error:
+        raise ScenarioError(f"images.path: {error}") from None

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError, model_validator
 
+from transceiver.recipe_system32 import SystemRecipe, train_system
 from transceiver.scenario.load import ScenarioError, describe, load_section
 from transceiver.scenario.section import Number, Section
 
@@ -49,22 +50,30 @@ class Recipe(Section):
     checkpoint_minutes: Annotated[Number, Field(gt=0)] = 5.0
 
 
-def load_recipe(path: Path, assignments: Sequence[str] = ()) -> Recipe:
+AnyRecipe: TypeAlias = Recipe | SystemRecipe
+
+
+def load_recipe(path: Path, assignments: Sequence[str] = ()) -> AnyRecipe:
     """Read and check a recipe; `ScenarioError` with a line for each problem."""
     return load_section(path, assignments, _parse)
 
 
-def _parse(data: dict[str, Any]) -> Recipe:
+def _parse(data: dict[str, Any]) -> AnyRecipe:
+    model = data.get("model")
+    small = isinstance(model, dict) and model.get("kind") == "system32"
+    kind = SystemRecipe if small else Recipe
     try:
-        return Recipe.model_validate(data)
+        return kind.model_validate(data)
     except ValidationError as error:
         raise ScenarioError("\n".join(describe(error, data))) from None
 
 
 def train_recipe(
-    recipe: Recipe, *, folder: Path, report: Callable[[int, Mapping[str, float]], None]
+    recipe: AnyRecipe, *, folder: Path, report: Callable[[int, Mapping[str, float]], None]
 ) -> float:
     """Train, or go on training; return the least validation loss."""
+    if isinstance(recipe, SystemRecipe):
+        return train_system(recipe, folder=folder, report=report)
     from semcodec.training.loop import Schedule, train
     from semcodec.training.photos import Photos
     from semcodec.training.vqvae_task import VqVaeTask, VqVaeTraining

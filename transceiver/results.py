@@ -69,6 +69,8 @@ class Row:
             "evm": math.sqrt(_ratio(c.error_power, c.symbol_power)) if c.symbol_power else math.nan,
             "symbol_power_mean": _ratio(c.symbol_power * POWER_UNIT, c.symbols),
             "gain_power_mean": _ratio(c.gain_power * POWER_UNIT, c.symbols),
+            "codebook_mean": _ratio(c.codebook_sum, c.indices),
+            "concealed_rate": _ratio(c.concealed_indices, c.indices),
             "noise_variance_measured": _ratio(c.noise_power * POWER_UNIT, c.symbols),
         }
 
@@ -99,8 +101,11 @@ def _row(
     counters = total([u.counters for u in units])
     esn0_db = ebn0_db = payload_db = math.nan
     shift_db = 10 * math.log10(nominal_bits_per_symbol)
-    if scenario.sweep.quantity == "esn0_db":
-        esn0_db, ebn0_db = value, value - shift_db
+    if scenario.sweep.quantity in ("esn0_db", "normalized_snr_db"):
+        esn0_db = value
+        if scenario.sweep.quantity == "normalized_snr_db":
+            esn0_db += 10 * math.log10(scenario.reference_bits_per_symbol)
+        ebn0_db = esn0_db - shift_db
     elif scenario.sweep.quantity == "ebn0_db":
         esn0_db, ebn0_db = value + shift_db, value
     if counters.symbols and counters.source_bits:

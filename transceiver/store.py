@@ -1,24 +1,25 @@
 """A run on disk: a folder with ``run.sqlite`` and, beside it, samples and pictures.
 
-One row of ``unit`` for each unit of work (codec, point, image, trial), committed with its metrics
-in one transaction. What a unit leaves in files is written before it is committed, so that a run
-killed at any moment goes on with nothing missing and nothing double.
+One row of ``unit`` for each unit of work (codec, point, image, trial). The units of a batch are
+committed with their metrics in one transaction. What a unit leaves in files is written before it is
+committed, so that a run killed at any moment goes on with nothing missing and nothing double.
 """
 
 import fcntl
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from transceiver.counters import NAMES, Counters
 from transceiver.scenario import Scenario, ScenarioError, parse
 
-_LAYOUT = 1
+_LAYOUT = 2
 """Kept as SQLite's user_version; raise it with every change of the tables."""
 
 _SCHEMA = f"""
@@ -41,6 +42,10 @@ CREATE TABLE timing (
   codec TEXT NOT NULL, stage TEXT NOT NULL, seconds REAL NOT NULL,
   PRIMARY KEY (codec, stage)) WITHOUT ROWID;
 """
+
+
+_values = attrgetter(*NAMES)
+"""The counters as a tuple, in the order of the columns."""
 
 
 @dataclass(frozen=True)
@@ -102,45 +107,54 @@ class Store:
         """Versions, commit, seed and weights."""
         return dict(self._db.execute("SELECT key, value FROM run"))
 
-    def has(self, key: UnitKey) -> bool:
-        """Whether a unit is done."""
-        query = "SELECT 1 FROM unit WHERE codec = ? AND point = ? AND image = ? AND trial = ?"
-        return self._db.execute(query, astuple(key)).fetchone() is not None
+    def done(self, codec: str, point: int) -> set[UnitKey]:
+        """The units of a codec at a point that are done."""
+        query = "SELECT codec, point, image, trial FROM unit WHERE codec = ? AND point = ?"
+        return {UnitKey(*row) for row in self._db.execute(query, (codec, point))}
 
-    def arrived(self, key: UnitKey) -> bool:
-        """Whether a unit is done and its picture came through undamaged."""
+    def arrived(self, codec: str, point: int) -> set[UnitKey]:
+        """Those whose picture came through undamaged."""
         query = (
-            "SELECT failure OR outage OR source_bit_errors FROM unit "
-            "WHERE codec = ? AND point = ? AND image = ? AND trial = ?"
+            "SELECT codec, point, image, trial FROM unit WHERE codec = ? AND point = ? "
+            "AND NOT (failure OR outage OR source_bit_errors)"
         )
-        row = self._db.execute(query, astuple(key)).fetchone()
-        return row is not None and row[0] == 0
+        return {UnitKey(*row) for row in self._db.execute(query, (codec, point))}
 
     def commit(
         self,
-        unit: Unit,
+        units: Sequence[Unit],
         *,
         stages: Mapping[str, StageShape],
         seconds: Mapping[str, float],
     ) -> None:
-        """Add a unit, its metrics, new stages and stage times in one transaction."""
-        key = astuple(unit.key)
-        head = (*key, unit.image_name, unit.samples, int(unit.failure), int(unit.outage))
-        values = head + astuple(unit.counters)
+        """Add units of one codec, their metrics, stages and stage times in one transaction."""
+        if not units:
+            return
+        codec = units[0].key.codec
+        heads = [(u.key.codec, u.key.point, u.key.image, u.key.trial) for u in units]
+        rows = [
+            (*head, u.image_name, u.samples, int(u.failure), int(u.outage), *_values(u.counters))
+            for head, u in zip(heads, units, strict=True)
+        ]
         with self._db:
-            self._db.execute(f"INSERT INTO unit VALUES ({', '.join('?' * len(values))})", values)
+            marks = ", ".join("?" * len(rows[0]))
+            self._db.executemany(f"INSERT INTO unit VALUES ({marks})", rows)
             self._db.executemany(
                 "INSERT INTO metric VALUES (?, ?, ?, ?, ?, ?)",
-                [(*key, name, value) for name, value in unit.metrics.items()],
+                [
+                    (*head, name, value)
+                    for head, u in zip(heads, units, strict=True)
+                    for name, value in u.metrics.items()
+                ],
             )
             self._db.executemany(
                 "INSERT OR IGNORE INTO stage VALUES (?, ?, ?, ?)",
-                [(unit.key.codec, s.name, s.shape, s.dtype) for s in stages.values()],
+                [(codec, s.name, s.shape, s.dtype) for s in stages.values()],
             )
             self._db.executemany(
                 "INSERT INTO timing VALUES (?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET seconds = seconds + excluded.seconds",
-                [(unit.key.codec, stage, spent) for stage, spent in seconds.items()],
+                [(codec, stage, spent) for stage, spent in seconds.items()],
             )
 
     def units(self, codec: str, point: int) -> Iterator[Unit]:

@@ -1,10 +1,12 @@
 """Run a scenario: every codec at every point, unit by unit, into a store."""
 
+import math
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -12,14 +14,15 @@ import torch
 from semcodec.errors import BudgetError
 from semcodec.image_io import write_png
 from transceiver import plan
+from transceiver.adaptation import channel_state
 from transceiver.build import Sender, build, conditions
 from transceiver.counters import Counters, count, total
 from transceiver.failure import mean_colour
-from transceiver.link import Conditions, Streams, send
+from transceiver.link import BinarySymmetric, Conditions, Link, Received, Streams, send
 from transceiver.metrics import Measure, build_metrics
 from transceiver.pictures import Pictures
 from transceiver.scenario import Scenario
-from transceiver.source import IndexSource, Picture, RandomBits, Sent
+from transceiver.source import IndexSource, Picture, RandomBits, Sent, SystemSource
 from transceiver.store import StageShape, Store, Unit, UnitKey, create_or_resume
 from transceiver.streams import stream
 from transceiver.taps import Recorder
@@ -95,37 +98,51 @@ def _image_point(
     work: _Work, pictures: Pictures, batch: int, report: Callable[[float], None]
 ) -> None:
     """Every trial of every image at one point."""
-    scenario, store = work.scenario, work.store
-    keys = list(plan.image_units(scenario, work.sender.name, work.point, len(pictures)))
-    good = {k.image for k in keys if scenario.failure == "last_good" and store.arrived(k)}
-    pending = [k for k in keys if not store.has(k)]
+    scenario, store, name = work.scenario, work.store, work.sender.name
+    keys = list(plan.image_units(scenario, name, work.point, len(pictures)))
+    arrived = store.arrived(name, work.point) if scenario.failure == "last_good" else set()
+    good = {key.image for key in arrived}
+    done = store.done(name, work.point)
+    pending = [k for k in keys if k not in done]
     finished = len(keys) - len(pending)
     report(finished / len(keys))
     for group in plan.batches(pending, batch, one_trial=scenario.failure == "last_good"):
         chosen = [pictures[key.image] for key in group]
-        for unit, shapes, seconds in _carry(work, group, chosen, good):
-            store.commit(unit, stages=shapes, seconds=seconds)
-            finished += 1
-            if not (unit.failure or unit.outage or unit.counters.source_bit_errors):
-                good.add(unit.key.image)
-            report(finished / len(keys))
+        units, shapes, seconds = _carry(work, group, chosen, good)
+        store.commit(units, stages=shapes, seconds=seconds)
+        finished += len(units)
+        good |= {
+            unit.key.image
+            for unit in units
+            if not (unit.failure or unit.outage or unit.counters.source_bit_errors)
+        }
+        report(finished / len(keys))
+
+
+_Carried: TypeAlias = tuple[list[Unit], Mapping[str, StageShape], Mapping[str, float]]
+"""Units, what passed the taps of the first of them, and the time that the stages took in all."""
 
 
 def _carry(
     work: _Work, keys: Sequence[UnitKey], pictures: Sequence[Picture], good: set[int]
-) -> list[tuple[Unit, Mapping[str, StageShape], Mapping[str, float]]]:
+) -> _Carried:
     """Send a batch of images; an outage is a unit in which nothing is sent."""
-    frames: list[Sent] = []
-    frame_keys: list[UnitKey] = []
-    outages: dict[UnitKey, Unit] = {}
-    for key, picture in zip(keys, pictures, strict=True):
-        try:
-            frames.append(work.sender.encode(picture))
-            frame_keys.append(key)
-        except BudgetError:
+    gamma = torch.full((len(keys),), math.inf, dtype=torch.float64)
+    if work.sender.adapts:
+        channel = work.sender.link.channel
+        assert not isinstance(channel, BinarySymmetric)
+        gains = [channel.gains(1, generator=_streams(work, key).fading) for key in keys]
+        gamma = channel_state(torch.cat(gains), work.conditions.noise_variance)
+    frames = work.sender.encode_batch(pictures, gamma=gamma)
+    modes = work.sender.modes.choose(gamma)
+    units: dict[UnitKey, Unit] = {}
+    shapes: dict[str, StageShape] = {}
+    seconds: dict[str, float] = {}
+    for key, picture, frame in zip(keys, pictures, frames, strict=True):
+        if isinstance(frame, BudgetError):
             image_hat = mean_colour(picture.pixels)
             _keep_image(work, key, image_hat)
-            outages[key] = Unit(
+            units[key] = Unit(
                 key,
                 picture.name,
                 picture.pixels.numel(),
@@ -134,12 +151,25 @@ def _carry(
                 counters=Counters(frames=1),
                 metrics=work.measure(picture, image_hat),
             )
-    last_good = [
-        work.sender.decode_clean(f) if k.image in good else None
-        for k, f in zip(frame_keys, frames, strict=True)
-    ]
-    sent = _send(work, frame_keys, frames, last_good) if frames else {}
-    return [(outages[k], {}, {}) if k in outages else sent[k] for k in keys]
+    for mode, link in enumerate(work.sender.links):
+        members = [
+            (key, frame)
+            for key, frame, taken in zip(keys, frames, modes, strict=True)
+            if taken == mode and isinstance(frame, Sent)
+        ]
+        if not members:
+            continue
+        last_good = [
+            work.sender.decode_clean(frame) if key.image in good else None for key, frame in members
+        ]
+        carried, passed, spent = _send(
+            work, link, [key for key, _ in members], [frame for _, frame in members], last_good
+        )
+        units |= {unit.key: unit for unit in carried}
+        shapes = dict(passed) | shapes
+        for name, stage_seconds in spent.items():
+            seconds[name] = seconds.get(name, 0.0) + stage_seconds
+    return [units[key] for key in keys], shapes, seconds
 
 
 def _bits_point(work: _Work, batch: int, report: Callable[[float], None]) -> None:
@@ -170,51 +200,52 @@ def _bits_point(work: _Work, batch: int, report: Callable[[float], None]) -> Non
             )
             for k in keys
         ]
-        for unit, shapes, seconds in _send(work, keys, frames, [None] * size).values():
-            work.store.commit(unit, stages=shapes, seconds=seconds)
+        units, shapes, seconds = _send(work, work.sender.link, keys, frames, [None] * size)
+        needed = []
+        for unit in units:
+            needed.append(unit)
             so_far = total([so_far, unit.counters])
-            report(fraction())
             if fraction() >= 1:
                 break
+        work.store.commit(needed, stages=shapes, seconds=seconds)
+        report(fraction())
+
+
+def _streams(work: _Work, key: UnitKey) -> Streams:
+    """The random streams of a unit's channel."""
+    name = {"point": key.point, "image": key.image, "trial": key.trial}
+    return Streams(
+        fading=stream(work.scenario.seed, **name, purpose="fading"),
+        noise=stream(work.scenario.seed, **name, purpose="noise"),
+    )
 
 
 def _send(
     work: _Work,
+    link: Link,
     keys: Sequence[UnitKey],
     frames: Sequence[Sent],
     last_good: Sequence[torch.Tensor | None],
-) -> dict[UnitKey, tuple[Unit, Mapping[str, StageShape], Mapping[str, float]]]:
+) -> _Carried:
     """Carry encoded frames, count and measure."""
-    link, seed = work.sender.link, work.scenario.seed
-
-    def streams(key: UnitKey) -> Streams:
-        name = {"point": key.point, "image": key.image, "trial": key.trial}
-        return Streams(
-            fading=stream(seed, **name, purpose="fading"),
-            noise=stream(seed, **name, purpose="noise"),
-        )
-
     recorder = Recorder()
     received = send(
         link,
         frames,
         conditions=work.conditions,
-        streams=[streams(key) for key in keys],
+        streams=[_streams(work, key) for key in keys],
         last_good=last_good,
         tap=recorder,
     )
-    seconds = {name: spent / len(frames) for name, spent in recorder.seconds.items()}
-    units: dict[UnitKey, tuple[Unit, Mapping[str, StageShape], Mapping[str, float]]] = {}
+    shapes = {name: _shape(name, parts[0]) for name, parts in recorder.frames.items() if parts}
+    counters = count(
+        recorder.frames,
+        received,
+        [link.account(frame) for frame in frames],
+        displacement=_displacements(link, frames, received),
+    )
+    units = []
     for i, (key, frame, arrival) in enumerate(zip(keys, frames, received, strict=True)):
-        shapes = {name: _shape(name, parts[i]) for name, parts in recorder.frames.items() if parts}
-        displacement = None
-        if isinstance(link.source, IndexSource):
-            assert frame.indices is not None
-            assert arrival.arrived.indices is not None
-            displacement = link.source.codec.displacement(frame.indices, arrival.arrived.indices)
-        account = link.format.account(
-            frame.bits.numel() - frame.length_bits, length_bits=frame.length_bits
-        )
         metrics: Mapping[str, float] = {}
         if frame.picture is not None:
             assert arrival.image is not None
@@ -224,17 +255,36 @@ def _send(
             _keep_samples(
                 work, {name: parts[i] for name, parts in recorder.frames.items() if parts}
             )
-        unit = Unit(
-            key,
-            frame.picture.name if frame.picture else "",
-            frame.picture.pixels.numel() if frame.picture else 0,
-            failure=arrival.arrived.failed,
-            outage=False,
-            counters=count(recorder.frames, i, arrival, account, displacement=displacement),
-            metrics=metrics,
+        units.append(
+            Unit(
+                key,
+                frame.picture.name if frame.picture else "",
+                frame.picture.pixels.numel() if frame.picture else 0,
+                failure=arrival.arrived.failed,
+                outage=False,
+                counters=counters[i],
+                metrics=metrics,
+            )
         )
-        units[key] = unit, shapes, seconds
-    return units
+    return units, shapes, recorder.seconds
+
+
+def _displacements(
+    link: Link, frames: Sequence[Sent], received: Sequence[Received]
+) -> list[torch.Tensor] | None:
+    """How far the codewords received lie from those sent, for index codecs."""
+    arrived = [r.arrived for r in received]
+    match link.source:
+        case IndexSource():
+            return [
+                link.source.codec.displacement(frame.indices, a.indices)
+                for frame, a in zip(frames, arrived, strict=True)
+                if frame.indices is not None and a.indices is not None
+            ]
+        case SystemSource():
+            return link.source.displacements(frames, arrived)
+        case _:
+            return None
 
 
 def _shape(name: str, values: torch.Tensor) -> StageShape:
@@ -283,7 +333,7 @@ def _facts(
     facts["weights"] = " ".join(
         f"{name}:{sender.link.source.codec.sha256}"
         for name, sender in senders.items()
-        if isinstance(sender.link.source, IndexSource)
+        if isinstance(sender.link.source, IndexSource | SystemSource)
     )
     facts["pictures"] = pictures.digest if pictures is not None else ""
     for name, sender in senders.items():

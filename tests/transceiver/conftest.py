@@ -1,4 +1,4 @@
-"""Small real parts: a tiny VQ-VAE with random weights, and crops of scikit-image's photographs."""
+"""Small real parts: tiny networks with random weights, and crops of scikit-image's photographs."""
 
 import copy
 from collections.abc import Callable
@@ -6,12 +6,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image as PillowImage
 from skimage import data
 
 from semcodec import weights as weight_files
+from semcodec.system32.backbone import Backbone
+from semcodec.system32.subvectors import split
+from semcodec.system32.system import Codebooks, System, SystemConfig, save_system
 from semcodec.vq.vqvae import VqVae, VqVaeConfig
 from transceiver.pictures import open_pictures
 from transceiver.scenario import Scenario, parse
@@ -80,10 +84,7 @@ def base(tiny_weights: Path, picture_folder: Path) -> dict[str, Any]:
 Change = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture
-def change(base: dict[str, Any]) -> Change:
-    """The base scenario's data with dotted keys replaced; ``...`` removes a key."""
-
+def _changer(base: dict[str, Any]) -> Change:
     def changed(**dotted: Any) -> dict[str, Any]:
         data = copy.deepcopy(base)
         for path, value in dotted.items():
@@ -98,6 +99,88 @@ def change(base: dict[str, Any]) -> Change:
         return data
 
     return changed
+
+
+@pytest.fixture
+def change(base: dict[str, Any]) -> Change:
+    """The base scenario's data with dotted keys replaced; ``...`` removes a key."""
+    return _changer(base)
+
+
+@pytest.fixture(scope="session")
+def small_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four photographs shrunk to 24 x 16 pixels: 6 x 4 cells of a system's latents."""
+    folder = tmp_path_factory.mktemp("small")
+    for name in ("astronaut", "chelsea", "coffee", "rocket"):
+        photograph = PillowImage.fromarray(getattr(data, name)())
+        photograph.resize((24, 16), PillowImage.Resampling.BOX).save(folder / f"{name}.png")
+    return folder
+
+
+def tiny_system(folder: Path, *, flips: bool) -> System:
+    """A system of three codebooks of 4-bit indices for the pictures of a folder.
+
+    Of 24 sub-vectors: flip probabilities (from 0.001 upwards) and distortion rise with the
+    codebook. The first word lies in the middle of the pictures' latents and is the likeliest.
+    """
+    config = SystemConfig(8, 4, 4, 4, 3, bounded=False, trained_as="learned_flips")
+    generator = torch.Generator().manual_seed(6)
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        backbone = Backbone(8, 4, bounded=False)
+    with torch.no_grad():
+        for weight in backbone.parameters():
+            weight *= 2.5 if weight.dim() > 1 else 0.1  # so that outputs depend on inputs
+    pixels = [np.asarray(PillowImage.open(path)) for path in sorted(folder.iterdir())]
+    pictures = torch.from_numpy(np.stack(pixels)).movedim(-1, 1).float() / 255
+    with torch.no_grad():
+        flat = split(backbone.encode(pictures), 4).reshape(-1, 4)
+    middle = flat.mean(0)
+    first = torch.cat([middle[None], middle + 1.5 * (flat[::6] - middle)])[:16]
+    noise = 0.1 * first.std() * torch.randn(3, 16, 4, generator=generator)
+    codewords = first + noise * torch.tensor([0.0, 1.0, 2.0])[:, None, None]
+    nearest = [torch.cdist(flat, words).argmin(1) for words in codewords]
+    used = torch.stack([torch.bincount(index, minlength=16) for index in nearest]).float()
+    spread = 3 * torch.rand(3, 24, 4, generator=generator)  # of a codebook's probabilities
+    mu = torch.tensor([0.001, 0.008, 0.04])[:, None, None] * spread.exp2()
+    distortion = torch.rand(3, 24, generator=generator).add(0.1).cumsum(0)
+    tables = Codebooks(
+        codewords,
+        used / len(flat),
+        flip_probability=mu if flips else None,
+        distortion=distortion if flips else None,
+    )
+    return System(config, backbone, tables)
+
+
+@pytest.fixture(scope="session")
+def system_weights(small_pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weight file of `tiny_system`."""
+    path = tmp_path_factory.mktemp("weights") / "system.safetensors"
+    save_system(path, tiny_system(small_pictures, flips=True), training={"steps": 0})
+    return path
+
+
+@pytest.fixture
+def small(system_weights: Path, small_pictures: Path) -> Change:
+    """As `change`, for a system and its pictures, uncoded over one gain for each image."""
+    return _changer(
+        {
+            "name": "small",
+            "seed": 4,
+            "images": {"kind": "folder", "path": str(small_pictures)},
+            "codecs": {"system": {"kind": "system32", "weights": str(system_weights)}},
+            "phy": {
+                "code": {"kind": "none"},
+                "crc": "none",
+                "modulation": {"kind": "qam", "order": 16},
+                "channel": {"kind": "rayleigh", "fading": "image"},
+            },
+            "sweep": {"normalized_snr_db": [2.0, 14.0]},
+            "stop": {"trials": 2},
+            "metrics": ["psnr"],
+        }
+    )
 
 
 @pytest.fixture

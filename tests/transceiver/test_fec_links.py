@@ -204,7 +204,7 @@ def test_counters_of_decoders_that_give_no_verdict(bits: Any) -> None:
         data = bits(**{"phy.code": code, "phy.crc": "none", "sweep.esn0_db": [-6]})
         recorder, received = _carry(parse(data), range(1))
         account = build(parse(data))["bits"].link.format.account(64 * code["k"])
-        found = count(recorder.frames, 0, received[0], account, displacement=None)
+        (found,) = count(recorder.frames, received, [account], displacement=None)
         assert (found.blocks, found.iterations) == (64, 64 * iterations)
         assert found.block_errors == found.false_decodes > 30
         assert found.unconverged_blocks == 0

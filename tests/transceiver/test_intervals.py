@@ -86,3 +86,12 @@ def test_bootstrap_width_is_that_of_the_normal_mean() -> None:
     estimate = bootstrap_mean([[v] for v in values])
     expected = 2 * Z * values.std() / math.sqrt(500)
     assert estimate.high - estimate.low == pytest.approx(expected, rel=0.08)
+
+
+def test_many_groups_use_the_normal_distribution_that_the_bootstrap_tends_to() -> None:
+    values = np.random.default_rng(3).gamma(2.0, size=(1001, 2))
+    groups = [list(row[: 1 + i % 2]) for i, row in enumerate(values)]
+    many, few = bootstrap_mean(groups), bootstrap_mean(groups[:1000])
+    assert many.value == pytest.approx(np.mean([v for g in groups for v in g]), rel=1e-12)
+    assert many.high - many.low == pytest.approx(few.high - few.low, rel=0.1)
+    assert many.high - many.value == pytest.approx(many.value - many.low, rel=1e-9)

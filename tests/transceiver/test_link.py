@@ -216,9 +216,11 @@ def test_counters_are_those_of_a_hand_count(bits: Any) -> None:
     )
     recorder = Recorder()
     link, received = _carry(parse(data), range(2), tap=recorder)
-    for i in range(2):
+    accounts = [link.format.account(1000)] * 2
+    counted = count(recorder.frames, received, accounts, displacement=None)
+    assert len(counted) == 2
+    for i, found in enumerate(counted):
         tap = {name: frames[i] for name, frames in recorder.frames.items() if frames}
-        found = count(recorder.frames, i, received[i], link.format.account(1000), displacement=None)
         sent, hard = tap["coded_bits"].tolist(), tap["coded_bits_hard"].tolist()
         wrong = [a != b for a, b in zip(sent, hard, strict=True)]
         assert (found.coded_bits, found.coded_bit_errors) == (len(sent), sum(wrong))
@@ -252,8 +254,8 @@ def test_counters_are_those_of_a_hand_count(bits: Any) -> None:
 def test_undetected_errors_without_a_crc(bits: Any) -> None:
     recorder = Recorder()
     link, received = _carry(parse(bits(**UNCODED)), [0], tap=recorder)
-    form = link.format
-    found = count(recorder.frames, 0, received[0], form.account(65536), displacement=None)
+    account = link.format.account(65536)
+    (found,) = count(recorder.frames, received, [account], displacement=None)
     assert (found.frame_errors, found.undetected_errors, found.crc_failures) == (1, 1, 0)
     assert (found.blocks, found.block_errors, found.iterations) == (1, 1, 0)
     assert (found.unconverged_blocks, found.false_decodes) == (0, 0)

@@ -74,10 +74,7 @@ def carry(
         tap=recorder,
     )
     accounts = [link.format.account(frame.bits.numel()) for frame in frames]
-    counters = [
-        count(recorder.frames, i, r, account, displacement=None)
-        for i, (r, account) in enumerate(zip(received, accounts, strict=True))
-    ]
+    counters = count(recorder.frames, received, accounts, displacement=None)
     return received, counters, {name: list(parts) for name, parts in recorder.frames.items()}
 
 
@@ -105,12 +102,52 @@ def test_an_erased_frame_has_no_converged_block(link: Link, scrambler_init: int 
         assert not taps["llrs"][i].any()
         assert not received[i].converged.any()
         assert (c.blocks, c.unconverged_blocks, c.false_decodes) == (4, 4, 0)
+        assert not received[i].crc_ok  # though zeros always pass a CRC
+        assert (c.crc_failures, c.undetected_errors) == (1, 0)
         assert c.iterations == 4 * (20 + 50)  # of both tiers
         assert not taps["source_bits_hat"][i].any()
     c = counters[0]  # of the random payload all blocks are wrong too, its last with the CRC
     assert (c.block_errors, c.frame_errors) == (4, 1)
     assert c.source_bit_errors == int(sent[0].bits.sum())
     assert counters[1].source_bit_errors == 0  # not so of zeros, by chance: convergence tells
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        {"kind": "polar", "k": 100, "n": 256},
+        {"kind": "convolutional", "k": 100, "rate": "1/2", "constraint_length": 7},
+        {"kind": "turbo", "k": 100, "rate": "1/3"},
+    ],
+    ids=lambda code: code["kind"],
+)
+def test_decoders_without_a_verdict_refuse_only_what_was_erased(
+    bits: Callable[..., dict[str, Any]], code: dict[str, Any]
+) -> None:
+    link = build(parse(bits(**{"phy.code": code})))["bits"].link
+    sent = [random_payload(500), random_payload(500), Sent(torch.zeros(500, dtype=torch.uint8))]
+    received, counters, _ = carry(replace(link, channel=constant(1, 0, 0)), sent, esn0_db=15)
+    assert [r.crc_ok for r in received] == [True, False, False]
+    assert [c.crc_failures for c in counters] == [0, 1, 1]
+    assert [c.undetected_errors for c in counters] == [0, 0, 0]
+
+
+def test_a_single_erased_block_is_enough_to_refuse_a_frame(link: Link) -> None:
+    """A frame of zeros, of which the third of four blocks is lost: no bit is wrong, by chance."""
+    gains = torch.ones(10_000, dtype=torch.complex64)
+    gains[2 * 324 : 3 * 324] = 0
+    sent = [Sent(torch.zeros(1000, dtype=torch.uint8))]
+    received, (c,), _ = carry(replace(link, channel=given(gains)), sent, esn0_db=15)
+    assert received[0].converged.tolist() == [True, True, False, True]
+    assert (c.source_bit_errors, c.unconverged_blocks, c.crc_failures) == (0, 1, 1)
+    assert not received[0].crc_ok
+
+
+def test_an_uncoded_frame_has_the_verdict_of_its_crc_alone(link: Link) -> None:
+    link = replace(link, coding=None, channel=constant(1, 1))
+    received, _, _ = carry(link, [random_payload(500), random_payload(500)], esn0_db=20)
+    assert [r.crc_ok for r in received] == [True, True]
+    assert not received[0].converged.any()
 
 
 def test_an_erased_frame_leaves_the_others_alone(link: Link) -> None:
@@ -299,6 +336,32 @@ def test_an_empty_payload_is_its_crc(link: Link, crc: Any, has_code: bool) -> No
     assert (c.source_bits, c.source_bit_errors, c.frame_errors) == (0, 0, 0)
     assert (c.blocks, c.crc_bits) == (1, checker.width)
     assert c.info_bits == (324 if has_code else checker.width)
+
+
+@pytest.mark.parametrize("scrambler_init", [None, 9])
+@pytest.mark.parametrize("has_code", [True, False])
+def test_an_empty_payload_without_a_crc_is_nothing(
+    link: Link, has_code: bool, scrambler_init: int | None
+) -> None:
+    """Alone, and among others that do not see it."""
+    coding = link.coding if has_code else None
+    link = replace(link, crc=None, coding=coding, scrambler_init=scrambler_init)
+    empty = Sent(torch.zeros(0, dtype=torch.uint8))
+    blocks = 0 if has_code else 1
+    nothing = Counters(frames=1, blocks=blocks)
+    for frames in ([empty], [empty, random_payload(77), empty]):
+        received, counters, taps = carry(link, frames, esn0_db=20)
+        assert counters[0] == counters[-1] == nothing
+        assert [len(bits) for bits in taps["source_bits_hat"]] == [f.bits.numel() for f in frames]
+        assert all(r.crc_ok for r in received)
+    assert counters[1].source_bits == 77
+    assert counters[1].source_bit_errors == 0
+
+
+def test_no_frames_are_refused(link: Link) -> None:
+    for blocks in (link, replace(link, crc=None), replace(link, coding=None)):
+        with pytest.raises(ValueError, match=r"^frames must be at least one, got none$"):
+            carry(blocks, [])
 
 
 def test_a_run_of_a_single_block(

@@ -97,7 +97,7 @@ def test_csv_holds_every_counter_and_interval(finished: Store, tmp_path: Path) -
         "outages", *NAMES,
         *(name + end for name in estimates for end in ("", "_low", "_high")),
         "iterations_mean", "displacement_mean", "evm", "symbol_power_mean", "gain_power_mean",
-        "noise_variance_measured",
+        "codebook_mean", "concealed_rate", "noise_variance_measured",
     ]  # fmt: skip
     assert list(lines[0]) == columns
     for line, row in zip(lines, rows(finished), strict=True):

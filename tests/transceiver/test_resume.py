@@ -77,12 +77,12 @@ def test_interrupt_says_how_to_go_on(change: Any, tmp_path: Path) -> None:
     assert output.strip() == "interrupted; the same command (without --fresh) goes on from here"
 
 
-@pytest.mark.parametrize("done", [1, 7, 20])
-def test_run_goes_on_from_any_row(
+@pytest.mark.parametrize("done", [1, 3, 7])
+def test_run_goes_on_from_any_batch(
     bits: Any, change: Any, run_in: Run, tmp_path: Path, done: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """Stopped after so many commits, in the middle of batches, for images and for random bits."""
+    """Stopped after so many commits, then in other batches, for images and for random bits."""
     image_data = change(
         **{"phy.channel": {"kind": "rayleigh", "fading": {"block": 20}}, "sweep.esn0_db": [5],
            "stop.trials": 4, "failure": "last_good", "codecs.jpeg": ...}

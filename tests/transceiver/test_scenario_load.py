@@ -72,7 +72,7 @@ ERRORS = [
     ({"codecs.jpeg.chroma": 444}, "codecs.jpeg.chroma: must be '444' or '420', got 444"),
     (
         {"codecs.jpeg.budget.codec": "bpg"},
-        "codecs.jpeg.budget.codec must be a codec of kind vq (vq), got bpg",
+        "codecs.jpeg.budget.codec must be a codec of kind vq or system32 (vq), got bpg",
     ),
     (
         {"codecs.bpg.budget": {"kind": "quality", "value": 52}},
@@ -91,7 +91,11 @@ ERRORS = [
         "codecs: a name must begin with a letter or digit",
     ),
     ({"sweep.ebn0_db": [1]}, "sweep: sweep must name exactly one of"),
-    ({"sweep": {}}, "sweep: sweep must name exactly one of esn0_db, ebn0_db, flip_probability, "),
+    (
+        {"sweep": {}},
+        "sweep: sweep must name exactly one of esn0_db, ebn0_db, normalized_snr_db, "
+        "flip_probability, got none",
+    ),
     ({"sweep.esn0_db": []}, "sweep.esn0_db: must have at least 1 item"),
     ({"sweep.esn0_db": ["a"]}, "sweep.esn0_db.0: must be a valid number, got 'a'"),
     ({"sweep.esn0_db": [math.inf]}, "sweep.esn0_db.0: must be a finite number, got inf"),

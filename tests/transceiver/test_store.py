@@ -40,12 +40,15 @@ def test_a_unit_comes_back_as_it_went_in(change: Any, tmp_path: Path) -> None:
     scenario = parse(change())
     with create_or_resume(tmp_path / "r", scenario, FACTS) as store:
         stages = {"llrs": StageShape("llrs", "[3]", "float32")}
-        assert not store.has(KEY)
-        store.commit(UNIT, stages=stages, seconds={"llrs": 0.25})
+        assert store.done("vq", 0) == set()
+        store.commit([], stages=stages, seconds={"llrs": 0.25})
+        assert store.rows() == []
+        store.commit([UNIT], stages=stages, seconds={"llrs": 0.25})
         other = Unit(**{**vars(UNIT), "key": UnitKey("vq", 0, 0, 3)})
         later = {"llrs": StageShape("llrs", "[9]", "float32")}
-        store.commit(other, stages=later, seconds={"llrs": 0.5})
-        assert store.has(KEY)
+        store.commit([other], stages=later, seconds={"llrs": 0.5})
+        assert store.done("vq", 0) == {KEY, other.key}
+        assert store.done("vq", 1) == store.done("bpg", 0) == set()
     read = open_run(tmp_path / "r")
     assert list(read.units("vq", 0)) == [UNIT, other]
     assert list(read.units("vq", 1)) == list(read.units("bpg", 0)) == []
@@ -67,22 +70,28 @@ def test_a_unit_comes_back_as_it_went_in(change: Any, tmp_path: Path) -> None:
 )
 def test_arrived(change: Any, tmp_path: Path, change_of_unit: Any, arrived: bool) -> None:
     with create_or_resume(tmp_path / "r", parse(change()), FACTS) as store:
-        assert not store.arrived(KEY)
-        store.commit(Unit(**{**vars(UNIT), **change_of_unit}), stages={}, seconds={})
-        assert store.arrived(KEY) is arrived
+        assert store.arrived("vq", 0) == set()
+        other = Unit(**{**vars(UNIT), "key": UnitKey("vq", 0, 0, 0), "failure": True})
+        store.commit([other, Unit(**{**vars(UNIT), **change_of_unit})], stages={}, seconds={})
+        assert store.arrived("vq", 0) == ({KEY} if arrived else set())
+        assert store.arrived("vq", 1) == store.arrived("bpg", 0) == set()
 
 
-def test_a_unit_is_committed_whole_or_not_at_all(change: Any, tmp_path: Path) -> None:
-    """The second metric is refused by the database: neither unit nor first metric remain."""
+def test_units_are_committed_whole_or_not_at_all(change: Any, tmp_path: Path) -> None:
+    """The last metric is refused by the database: none of the batch's units or metrics remain."""
     nan = float("nan")  # SQLite stores it as NULL
     broken = Unit(**{**vars(UNIT), "metrics": {"psnr": 1.0, "ssim": nan}})
+    before = Unit(**{**vars(UNIT), "key": UnitKey("vq", 0, 0, 2)})
+    stages = {"llrs": StageShape("llrs", "[3]", "float32")}
     with create_or_resume(tmp_path / "r", parse(change()), FACTS) as store:
         with pytest.raises(sqlite3.IntegrityError, match="NOT NULL"):
-            store.commit(broken, stages={}, seconds={})
+            store.commit([before, broken], stages=stages, seconds={"llrs": 1.0})
         assert store.rows() == []
-        store.commit(UNIT, stages={}, seconds={})
+        assert store.stages("vq") == store.seconds("vq") == {}
+        store.commit([UNIT], stages={}, seconds={})
         with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
-            store.commit(UNIT, stages={}, seconds={})
+            store.commit([before, UNIT], stages={}, seconds={})
+        assert store.done("vq", 0) == {KEY}
         assert len(store.rows()) == 3
 
 
@@ -170,7 +179,7 @@ def test_what_is_no_run_is_refused(change: Any, tmp_path: Path) -> None:
 def test_folder_names_may_hold_anything(change: Any, tmp_path: Path) -> None:
     folder = tmp_path / "50% of runs? #1"
     with create_or_resume(folder, parse(change()), FACTS) as store:
-        store.commit(UNIT, stages={}, seconds={})
+        store.commit([UNIT], stages={}, seconds={})
     assert list(open_run(folder).units("vq", 0)) == [UNIT]
 
 
@@ -223,10 +232,10 @@ def test_a_run_of_another_layout_is_refused(change: Any, tmp_path: Path) -> None
     with sqlite3.connect(tmp_path / "run.sqlite") as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(ScenarioError, match="must be of layout 1, got 99"):
+    with pytest.raises(ScenarioError, match="must be of layout 2, got 99"):
         open_run(tmp_path)
     with (
-        pytest.raises(ScenarioError, match="must be of layout 1, got 99"),
+        pytest.raises(ScenarioError, match="must be of layout 2, got 99"),
         create_or_resume(tmp_path, parse(change()), FACTS),
     ):
         pass

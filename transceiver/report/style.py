@@ -14,6 +14,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 QUANTITIES = {
     "esn0_db": "Es/N0 [dB]",
     "ebn0_db": "Eb/N0 [dB]",
+    "normalized_snr_db": "normalised SNR [dB]",
     "flip_probability": "flip probability",
 }
 

@@ -103,10 +103,17 @@ def _counted(row: Row) -> dict[str, str]:
         )
     if c.indices:
         seen["indices"] = f"{c.indices} indices"
+        if c.codebook_sum:
+            seen["codebooks"] = f"mean {scalars['codebook_mean']:.3f}, counted from 0"
         seen["indices_hat"] = (
             f"{c.index_errors} errors, rate {_rate(rates['index_error_rate'])}; "
             f"mean displacement {scalars['displacement_mean']:.4g}"
         )
+        if c.concealed_indices or c.mark_bits:
+            seen["indices_hat"] += (
+                f"; {c.concealed_indices} concealed, {c.damaged_segments} segments damaged, "
+                f"{c.mark_bits} bits of marks"
+            )
     return seen
 
 

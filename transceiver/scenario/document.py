@@ -3,31 +3,36 @@
 import math
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import Field, Tag, model_validator
 
-from transceiver.scenario.phy import BscChannel, Phy
+from transceiver.scenario.phy import BscChannel, Phy, Qam
+from transceiver.scenario.reproduction import ClaimSection, FigureSection, Paper
+from transceiver.scenario.reproduction_check import problems as reproduction_problems
 from transceiver.scenario.section import Number, Section, SectionOrValue
 from transceiver.scenario.source import (
+    AdaptivePlan,
     BitsSource,
     CodecSection,
+    FixedPlan,
     ImagesSection,
     SourceBitsOf,
     SymbolsOf,
+    SystemCodec,
 )
 
 TAPS = (
-    "image", "indices", "payload", "source_bits", "info_bits", "coded_bits", "symbols", "gain",
-    "received", "equalized", "llrs", "coded_bits_hard", "info_bits_hat", "source_bits_hat",
-    "indices_hat", "payload_hat", "image_hat",
+    "image", "indices", "codebooks", "payload", "source_bits", "info_bits", "coded_bits",
+    "bits_per_symbol", "symbols", "gain", "received", "equalized", "llrs", "coded_bits_hard",
+    "info_bits_hat", "source_bits_hat", "indices_hat", "payload_hat", "image_hat",
 )  # fmt: skip
 """The names of the taps, in signal order."""
 
 TapName: TypeAlias = Literal[
-    "image", "indices", "payload", "source_bits", "info_bits", "coded_bits", "symbols", "gain",
-    "received", "equalized", "llrs", "coded_bits_hard", "info_bits_hat", "source_bits_hat",
-    "indices_hat", "payload_hat", "image_hat",
+    "image", "indices", "codebooks", "payload", "source_bits", "info_bits", "coded_bits",
+    "bits_per_symbol", "symbols", "gain", "received", "equalized", "llrs", "coded_bits_hard",
+    "info_bits_hat", "source_bits_hat", "indices_hat", "payload_hat", "image_hat",
 ]  # fmt: skip
 
 
@@ -56,11 +61,17 @@ Points: TypeAlias = Annotated[
 ]
 
 
+Quantity: TypeAlias = Literal["esn0_db", "ebn0_db", "normalized_snr_db", "flip_probability"]
+
+
 class Sweep(Section):
-    """The quantity that changes from point to point: exactly one of the three."""
+    """The quantity that changes from point to point: exactly one of the four."""
 
     esn0_db: Points | None = None
     ebn0_db: Points | None = None
+    normalized_snr_db: Points | None = None
+    """Mean energy of a bit over N0, ESC-MVQ eq. 53, with the order of the scenario's own
+    ``phy.modulation`` and no code: Es/N0 over its bits per symbol, the same for all codecs."""
     flip_probability: Points | None = None
 
     @model_validator(mode="after")
@@ -68,7 +79,8 @@ class Sweep(Section):
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
-                "sweep must name exactly one of esn0_db, ebn0_db, flip_probability, "
+                "sweep must name exactly one of esn0_db, ebn0_db, normalized_snr_db, "
+                f"flip_probability, "
                 f"got {', '.join(given) or 'none'}"
             )
         if given == ["flip_probability"] and not all(0 < p < 0.5 for p in self.values):
@@ -78,11 +90,10 @@ class Sweep(Section):
         return self
 
     @property
-    def quantity(self) -> Literal["esn0_db", "ebn0_db", "flip_probability"]:
-        """Which of the three is swept."""
-        if self.esn0_db is not None:
-            return "esn0_db"
-        return "ebn0_db" if self.ebn0_db is not None else "flip_probability"
+    def quantity(self) -> Quantity:
+        """Which of the four is swept."""
+        quantities = get_args(Quantity)
+        return next(name for name in quantities if getattr(self, name) is not None)
 
     @property
     def values(self) -> list[float]:
@@ -137,6 +148,10 @@ class Scenario(Section):
     failure: Literal["mean_colour", "best_effort", "last_good"] = "mean_colour"
     metrics: list[MetricSection] = []
     taps: Taps = Taps()
+    # What is made of a run and not the run: excluded from what the run stores and compares.
+    paper: Annotated[Paper | None, Field(exclude=True)] = None
+    figure: Annotated[FigureSection | None, Field(exclude=True)] = None
+    claims: Annotated[list[ClaimSection], Field(exclude=True)] = []
 
     @model_validator(mode="before")
     @classmethod
@@ -173,6 +188,7 @@ class Scenario(Section):
         if bits and self.metrics:
             yield f"metrics must be empty where the codecs are of kind bits, got {self.metrics}"
         yield from self._stop_problems(bits=bool(bits))
+        yield from reproduction_problems(self, self.figure, self.claims)
         for name, codec in self.codecs.items():
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
                 yield (
@@ -181,10 +197,10 @@ class Scenario(Section):
                 )
             budget = getattr(codec, "budget", None)
             if isinstance(budget, SymbolsOf | SourceBitsOf):
-                others = [n for n, c in self.codecs.items() if c.kind == "vq"]
+                others = [n for n, c in self.codecs.items() if c.kind in ("vq", "system32")]
                 if budget.codec not in others:
                     yield (
-                        f"codecs.{name}.budget.codec must be a codec of kind vq "
+                        f"codecs.{name}.budget.codec must be a codec of kind vq or system32 "
                         f"({', '.join(others) or 'there is none'}), got {budget.codec}"
                     )
             bsc = isinstance(self.phy_of(name).channel, BscChannel)
@@ -195,6 +211,31 @@ class Scenario(Section):
                     f"got {self.sweep.quantity}"
                 )
 
+        for name in self.codecs:
+            yield from self._plan_problems(name)
+
+    def _plan_problems(self, name: str) -> Iterator[str]:
+        codec, phy = self.codecs[name], self.phy_of(name)
+        coded = phy.code.kind != "none" or phy.crc != "none"
+        if isinstance(codec, SystemCodec) and codec.decode == "soft" and coded:
+            yield f"codecs.{name}.decode: soft needs code none and crc none"
+        plan = getattr(codec, "plan", FixedPlan())
+        if isinstance(plan, FixedPlan):
+            return
+        where = f"codecs.{name}.plan"
+        if getattr(phy.channel, "fading", "image") != "image" or phy.channel.kind in ("bsc", "tdl"):
+            yield f"{where}: {plan.kind} needs channel awgn or fading: image (one gain per image)"
+        if isinstance(plan, AdaptivePlan):
+            return
+        if not isinstance(phy.modulation, Qam):
+            yield f"{where}: {plan.kind} needs modulation qam, got {phy.modulation.kind}"
+        elif phy.modulation.axes != "interleaved":
+            yield f"{where}: {plan.kind} needs modulation axes interleaved"
+        if coded:
+            yield f"{where}: {plan.kind} needs code none and crc none: its bits go out as they are"
+        if phy.equalizer.kind != "zero_forcing":
+            yield f"{where}: {plan.kind} needs equalizer zero_forcing"
+
     def _stop_problems(self, *, bits: bool) -> Iterator[str]:
         if bits and (self.stop.block_errors is None or self.stop.max_blocks is None):
             yield "stop must have block_errors and max_blocks where the codecs are of kind bits"
@@ -204,6 +245,11 @@ class Scenario(Section):
             yield "stop.trials is required where codecs send images"
         if not bits and (self.stop.block_errors or self.stop.max_blocks):
             yield "stop.block_errors and stop.max_blocks are for codecs of kind bits"
+
+    @property
+    def reference_bits_per_symbol(self) -> int:
+        """Of the scenario's own modulation: what ``normalized_snr_db`` refers to."""
+        return int(self.phy.modulation.order).bit_length() - 1
 
     def phy_of(self, codec: str) -> Phy:
         """The physical layer of a codec: the scenario's with the codec's own keys in it."""

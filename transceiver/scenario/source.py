@@ -104,8 +104,114 @@ class VqCodec(_Codec):
     weights: str
 
 
+class FixedPlan(Section):
+    """Every image with the same modulation and power, and the first codebook."""
+
+    kind: Literal["fixed"] = "fixed"
+
+
+class JcapPlan(Section):
+    """Codebook and power of each index by the channel state (ESC-MVQ, Algorithm 3).
+
+    The order of ``phy.modulation`` is that of all symbols.
+    """
+
+    kind: Literal["jcap"]
+    accounting: Literal["per_symbol", "as_printed"] = "per_symbol"
+
+
+class JcampPlan(Section):
+    """Codebook, power and order of each symbol by the channel state (ESC-MVQ, Algorithm 2).
+
+    The order of ``phy.modulation`` says how many symbols there are.
+    """
+
+    kind: Literal["jcamp"]
+    accounting: Literal["per_symbol", "as_printed"] = "per_symbol"
+    most_bits_per_symbol: Literal[2, 4, 6, 8, 10] = 8
+
+
+SystemPlan: TypeAlias = Annotated[FixedPlan | JcapPlan | JcampPlan, Field(discriminator="kind")]
+
+
+class FixedStream(Section):
+    """Natural binary indices, all of one length."""
+
+    kind: Literal["fixed"] = "fixed"
+    labelling: Literal["natural", "gray"] = "natural"
+
+
+class HuffmanStream(Section):
+    """Huffman coding by how often codewords are used on the training pictures."""
+
+    kind: Literal["huffman"]
+    mark_every_rows: Annotated[int, Field(ge=1)] | None = None
+    """A resynchronisation mark after so many rows of indices; none without it."""
+
+
+class AnsStream(Section):
+    """Asymmetric numeral systems, by how often codewords are used on the training pictures."""
+
+    kind: Literal["ans"]
+
+
+StreamSection: TypeAlias = Annotated[
+    FixedStream | HuffmanStream | AnsStream, Field(discriminator="kind")
+]
+
+
+class SystemCodec(_Codec):
+    """A system for small pictures: a shipped name or a path to ``.safetensors``."""
+
+    kind: Literal["system32"]
+    weights: str
+    plan: SystemPlan = FixedPlan()
+    stream: StreamSection = FixedStream()
+    decode: Literal["hard", "soft"] = "hard"
+    """Soft: the mean of the codewords given the LLRs and how often codewords are used."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "SystemCodec":
+        fixed = isinstance(self.stream, FixedStream)
+        if self.decode == "soft" and not fixed:
+            raise ValueError(f"decode: soft needs stream fixed, got {self.stream.kind}")
+        natural = fixed and getattr(self.stream, "labelling", "") == "natural"
+        if self.plan.kind != "fixed" and not natural:
+            raise ValueError(
+                f"plan {self.plan.kind} needs stream fixed with natural labelling: "
+                "the flip probabilities of the weights belong to those bits"
+            )
+        return self
+
+
+class Mode(Section):
+    """One modulation of an adaptive link, used from a channel state on."""
+
+    order: Literal[4, 16, 64, 256, 1024, 4096]
+    esn0_db: Number
+    """Es |h|^2 / N0 from which it is used; the first mode is used below it too."""
+
+
+class AdaptivePlan(Section):
+    """The modulation of each image by its channel state: square QAM in place of the scenario's."""
+
+    kind: Literal["adaptive"]
+    modes: Annotated[list[Mode], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _rising(self) -> "AdaptivePlan":
+        thresholds = [mode.esn0_db for mode in self.modes]
+        if thresholds != sorted(set(thresholds)):
+            raise ValueError(f"modes must have rising esn0_db, got {thresholds}")
+        return self
+
+
+BytePlan: TypeAlias = Annotated[FixedPlan | AdaptivePlan, Field(discriminator="kind")]
+
+
 class _ByteCodec(_Codec):
     budget: BudgetSection
+    plan: BytePlan = FixedPlan()
     headers: Literal["counted", "known"] = "counted"
     """Whether the fixed header is sent, or known to the receiver and not counted."""
 
@@ -145,5 +251,6 @@ class WebpCodec(_ByteCodec):
 
 
 CodecSection: TypeAlias = Annotated[
-    BitsSource | VqCodec | BpgCodec | JpegCodec | WebpCodec, Field(discriminator="kind")
+    BitsSource | VqCodec | SystemCodec | BpgCodec | JpegCodec | WebpCodec,
+    Field(discriminator="kind"),
 ]

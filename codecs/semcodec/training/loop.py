@@ -1,7 +1,8 @@
 """The training loop: what every system is trained with.
 
 A run is a folder: ``log.jsonl`` (a line per report and validation), ``checkpoint.pt`` (everything
-needed to go on), ``best.safetensors`` (the weights with the least validation loss so far). Killed
+needed to go on), ``best.safetensors`` (the weights with the least validation loss so far, or those
+of the last step). Killed
 at any moment, the same call goes on from the last checkpoint and ends with the same weights as an
 uninterrupted run: each step draws from a generator of its own, seeded by (seed, step).
 """
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 
@@ -50,6 +51,7 @@ class Schedule:
         report_every: Steps between lines of training values.
         validate_every: Steps between validations.
         checkpoint_minutes: Time between checkpoints; one is also written at the end.
+        keep: Which weights are written: the best of the validations, or those of the last step.
     """
 
     steps: int
@@ -57,6 +59,7 @@ class Schedule:
     report_every: int = 50
     validate_every: int = 500
     checkpoint_minutes: float = 5.0
+    keep: Literal["best", "last"] = "best"
 
     def __post_init__(self) -> None:
         """Refuse counts that never come round."""
@@ -114,8 +117,9 @@ def train(
             if step % schedule.validate_every == 0 or step == schedule.steps:
                 measured = task.validate()
                 note({f"validation_{name}": value for name, value in measured.items()})
-                if measured["loss"] < best:
-                    best = measured["loss"]
+                better = measured["loss"] < best
+                best = min(best, measured["loss"])
+                if better if schedule.keep == "best" else step == schedule.steps:
                     facts = {**training, "step": step, **measured}
                     task.export(folder / "best.safetensors", training=facts)
             overdue = time.monotonic() - saved_at > 60 * schedule.checkpoint_minutes
