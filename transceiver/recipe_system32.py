@@ -180,22 +180,22 @@ def train_system(
         trained_as=quantizer.kind,
     )
     cells = _CELLS * config.per_cell
-    task = SystemTask(
-        config,
-        partial(_quantizer, quantizer, config.bits_per_index, config.dimension, cells),
-        SystemTraining(
-            recipe.batch,
-            recipe.learning_rate,
-            recipe.decay,
-            recipe.reconstruction_weight,
-            recipe.latent_scale,
-            recipe.compiled,
-        ),
-        pictures=used,
-        held_out=held_out,
-        seed=recipe.seed,
-        start=None if recipe.start is None else _start(recipe.start, folder),
+    start = None if recipe.start is None else _start(recipe.start, folder)
+    make = partial(_quantizer, quantizer, config.bits_per_index, config.dimension, cells)
+    choices = SystemTraining(
+        recipe.batch,
+        recipe.learning_rate,
+        recipe.decay,
+        recipe.reconstruction_weight,
+        recipe.latent_scale,
+        recipe.compiled,
     )
+    try:
+        task = SystemTask(
+            config, make, choices, pictures=used, held_out=held_out, seed=recipe.seed, start=start
+        )
+    except ValueError as error:
+        raise ScenarioError(str(error)) from None
     steps = max(1, round(recipe.epochs * len(used) / recipe.batch))
     every = max(1, round(len(used) / recipe.batch))
     schedule = Schedule(

@@ -7,7 +7,6 @@ used by Shin et al., "ESC-MVQ" (2025), eq. 6-8 and 23.
 import torch
 from torch import Tensor
 
-
 _AT_ONCE = 256
 """Vectors whose distances to all codewords are held at once: they stay in the cache."""
 

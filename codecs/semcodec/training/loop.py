@@ -93,12 +93,12 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / "checkpoint.pt"
     step, best = 0, float("inf")
+    sums: dict[str, tuple[float, int]] = {}  # since the last report: sum and number of values
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         task.load_state_dict(state["task"])
-        step, best = state["step"], state["best"]
+        step, best, sums = state["step"], state["best"], state["sums"]
     saved_at = time.monotonic()
-    mean: dict[str, float] = {}
     with (folder / "log.jsonl").open("a", buffering=1) as log:
 
         def note(values: Mapping[str, float]) -> None:
@@ -110,10 +110,11 @@ def train(
             values = task.train_step(progress=step / schedule.steps, generator=generator)
             step += 1
             for name, value in values.items():
-                mean[name] = mean.get(name, 0.0) + value / schedule.report_every
+                total, count = sums.get(name, (0.0, 0))
+                sums[name] = total + value, count + 1
             if step % schedule.report_every == 0:
-                note(mean)
-                mean = {}
+                note({name: total / count for name, (total, count) in sums.items()})
+                sums = {}
             if step % schedule.validate_every == 0 or step == schedule.steps:
                 measured = task.validate()
                 note({f"validation_{name}": value for name, value in measured.items()})
@@ -125,7 +126,8 @@ def train(
             overdue = time.monotonic() - saved_at > 60 * schedule.checkpoint_minutes
             if overdue or step == schedule.steps:
                 partial = checkpoint.with_suffix(".partial")
-                torch.save({"task": task.state_dict(), "step": step, "best": best}, partial)
+                state = {"task": task.state_dict(), "step": step, "best": best, "sums": sums}
+                torch.save(state, partial)
                 partial.replace(checkpoint)
                 saved_at = time.monotonic()
     return best

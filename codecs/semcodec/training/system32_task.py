@@ -58,15 +58,22 @@ def initial_backbone(config: SystemConfig, *, seed: int, start: Path | None) -> 
 
     The layers beside the latents have other shapes where the latents have fewer channels: they
     stay fresh.
+
+    Raises:
+        ValueError: The start has another width.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone = Backbone(config.width, config.latent_channels, bounded=config.bounded)
     if start is not None:
-        tensors = weights.load(start, model=MODEL).tensors
+        content = weights.load(start, model=MODEL)
+        if content.config["width"] != config.width:
+            raise ValueError(
+                f"start must be of width {config.width}, got {start} of {content.config['width']}"
+            )
         state = backbone.state_dict()
         for name, tensor in state.items():
-            given = tensors.get(f"backbone.{name}")
+            given = content.tensors.get(f"backbone.{name}")
             if given is not None and given.shape == tensor.shape:
                 tensor.copy_(given)
     backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
