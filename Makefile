@@ -33,6 +33,7 @@ conformance: $(VENV)/.ready-dev
 bench: $(VENV)/.ready-dev
 	$(BIN)/python benchmarks/bench_decoders.py
 	$(BIN)/python benchmarks/bench_link.py
+	$(BIN)/python benchmarks/bench_allocation.py
 	$(BIN)/transceiver bench link --threads 1
 
 check: $(VENV)/.ready-dev

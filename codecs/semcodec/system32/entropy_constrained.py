@@ -11,13 +11,14 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from semcodec.system32.placement import place
 from semcodec.system32.quantizer import (
     COMMITMENT,
     Branch,
     quantization_loss,
     straight_through,
 )
-from semcodec.system32.subvectors import assign, k_means
+from semcodec.system32.subvectors import assign
 
 
 class EntropyConstrained(nn.Module):
@@ -60,7 +61,7 @@ class EntropyConstrained(nn.Module):
         """By k-means; the probabilities are the shares of the vectors then."""
         flat = vectors.reshape(-1, vectors.shape[-1])
         size = self.codewords.shape[1]
-        self.codewords.copy_(k_means(flat, size, iterations=10, generator=generator)[None])
+        self.codewords.copy_(place(vectors, size, generator=generator)[None])
         counts = torch.bincount(assign(flat, self.codewords[0]), minlength=size)
         self.w.copy_(-((counts + 1) / (counts + 1).sum()).log())
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from semcodec.system32.binary_channel import hard_receive
+from semcodec.system32.placement import place
 from semcodec.system32.quantizer import Branch, quantization_loss, straight_through
-from semcodec.system32.subvectors import assign, k_means
+from semcodec.system32.subvectors import assign
 
 
 class FixedFlips(nn.Module):
@@ -40,10 +41,9 @@ class FixedFlips(nn.Module):
 
     @torch.no_grad()
     def place(self, vectors: Tensor, *, generator: torch.Generator) -> None:
-        """By k-means."""
-        flat = vectors.reshape(-1, vectors.shape[-1])
-        size = self.codewords.shape[1]
-        self.codewords.copy_(k_means(flat, size, iterations=10, generator=generator)[None])
+        """By k-means, with labels for the flip probability."""
+        size, flip = self.codewords.shape[1], float(self.flips[0, 0, 0])
+        self.codewords.copy_(place(vectors, size, generator=generator, design_flip=flip)[None])
 
     def rate_bias(self) -> None:
         """None."""

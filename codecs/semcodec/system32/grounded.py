@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from semcodec.system32.binary_channel import label_bits
+from semcodec.system32.placement import place
 from semcodec.system32.quantizer import Branch, quantization_loss, straight_through
-from semcodec.system32.subvectors import assign, k_means, squared_distances
+from semcodec.system32.subvectors import assign, squared_distances
 
 
 def transition_matrix(bits: int, flip: float) -> Tensor:
@@ -84,10 +85,10 @@ class Grounded(nn.Module):
 
     @torch.no_grad()
     def place(self, vectors: Tensor, *, generator: torch.Generator) -> None:
-        """By k-means."""
-        flat = vectors.reshape(-1, vectors.shape[-1])
+        """By k-means; where the channel is part of the loss, with labels for it."""
         size = self.codewords.shape[1]
-        self.codewords.copy_(k_means(flat, size, iterations=10, generator=generator)[None])
+        design = float(self.flips[0, 0, 0]) if self.channel_weight else None
+        self.codewords.copy_(place(vectors, size, generator=generator, design_flip=design)[None])
 
     def rate_bias(self) -> None:
         """None."""

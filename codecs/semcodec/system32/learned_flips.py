@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from semcodec.system32.binary_channel import label_bits, soft_receive
+from semcodec.system32.placement import DESIGN_FLIP, place
 from semcodec.system32.quantizer import Branch, quantization_loss, straight_through
-from semcodec.system32.subvectors import assign, k_means
+from semcodec.system32.subvectors import assign
 
 LEAST_FLIP = (0.0005, 0.001, 0.0045, 0.02, 0.05)
 """mu_min of the five codebooks (section V)."""
@@ -121,10 +122,10 @@ class LearnedFlips(nn.Module):
 
     @torch.no_grad()
     def place(self, vectors: Tensor, *, generator: torch.Generator) -> None:
-        """By k-means, all codebooks alike."""
-        flat = vectors.reshape(-1, vectors.shape[-1])
+        """By k-means, with labels for a noisy channel, all codebooks alike."""
         size = self.codewords.shape[1]
-        self.codewords.copy_(k_means(flat, size, iterations=10, generator=generator))
+        codewords = place(vectors, size, generator=generator, design_flip=DESIGN_FLIP)
+        self.codewords.copy_(codewords)
 
     def rate_bias(self) -> None:
         """None."""

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from semcodec.system32.placement import place
 from semcodec.system32.quantizer import Branch, quantization_loss, straight_through
-from semcodec.system32.subvectors import assign, k_means
+from semcodec.system32.subvectors import assign
 
 
 class Plain(nn.Module):
@@ -33,9 +34,8 @@ class Plain(nn.Module):
     @torch.no_grad()
     def place(self, vectors: Tensor, *, generator: torch.Generator) -> None:
         """By k-means."""
-        flat = vectors.reshape(-1, vectors.shape[-1])
         size = self.codewords.shape[1]
-        self.codewords.copy_(k_means(flat, size, iterations=10, generator=generator)[None])
+        self.codewords.copy_(place(vectors, size, generator=generator)[None])
 
     def rate_bias(self) -> None:
         """None."""
