@@ -97,7 +97,7 @@ def train(
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         task.load_state_dict(state["task"])
-        step, best, sums = state["step"], state["best"], state["sums"]
+        step, best, sums = state["step"], state["best"], state.get("sums", {})
     saved_at = time.monotonic()
     with (folder / "log.jsonl").open("a", buffering=1) as log:
 
