@@ -32,7 +32,13 @@ def _start(file: Path, folder: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [*command, "--batch", "2", "--no-figures"],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        preexec_fn=_listen_to_interrupts,
     )  # fmt: skip
+
+
+def _listen_to_interrupts() -> None:
+    """A shell's background job ignores SIGINT, and so would what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_killed_run_ends_with_the_rows_of_an_uninterrupted_one(
