@@ -1,6 +1,7 @@
 """Small real parts: tiny networks with random weights, and crops of scikit-image's photographs."""
 
 import copy
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,7 @@ from semcodec.system32.backbone import Backbone
 from semcodec.system32.subvectors import split
 from semcodec.system32.system import Codebooks, System, SystemConfig, save_system
 from semcodec.vq.vqvae import VqVae, VqVaeConfig
+from transceiver import cli
 from transceiver.pictures import open_pictures
 from transceiver.scenario import Scenario, parse
 from transceiver.store import Store, open_run
@@ -222,3 +224,18 @@ def run_in(tmp_path: Path) -> Callable[..., Store]:
 def finished(base: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Store:
     """One run of the base scenario for all tests that only read."""
     return run_data(base, tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run a command in this process: exit code, standard output, standard error."""
+
+    def run_command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["transceiver", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        found = capsys.readouterr()
+        code = left.value.code
+        return (code if isinstance(code, int) else 0), found.out, found.err
+
+    return run_command

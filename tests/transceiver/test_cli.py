@@ -13,25 +13,9 @@ import pytest
 import yaml
 
 from semcodec.image_io import read_image
-from transceiver import cli
 from transceiver.store import Store, open_run
 
 Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Run a command in this process: exit code, standard output, standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["transceiver", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        found = capsys.readouterr()
-        code = left.value.code
-        return (code if isinstance(code, int) else 0), found.out, found.err
-
-    return run
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import copy
 import sqlite3
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from transceiver import cli
 from transceiver.scenario import parse
 from transceiver.store import open_run
 
@@ -30,21 +28,6 @@ PARTS: dict[str, Any] = {
          "direction": "falls", "found": "because"},
     ],
 }  # fmt: skip
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Run a command in this process: exit code, standard output, standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["transceiver", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        found = capsys.readouterr()
-        code = left.value.code
-        return (code if isinstance(code, int) else 0), found.out, found.err
-
-    return run
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Several recipes after one another: what one trains another begins from; what is done stays."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,22 +8,8 @@ import pytest
 import yaml
 
 from semcodec.system32.system import load_system
-from transceiver import cli
 
 Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["transceiver", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        found = capsys.readouterr()
-        code = left.value.code
-        return (code if isinstance(code, int) else 0), found.out, found.err
-
-    return run
 
 
 @pytest.fixture
