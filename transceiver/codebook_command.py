@@ -1,7 +1,6 @@
 """What ``transceiver codebook`` does, once its arguments are read."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -20,7 +19,7 @@ from semcodec.codebook import (
     walk_order,
     write_reordered,
 )
-from semcodec.errors import CodecError
+from transceiver.commands import user_errors
 from transceiver.report.codebook import (
     codebook_figure,
     codebook_table,
@@ -64,7 +63,7 @@ def codebook_command(
         ScenarioError: An argument or a file that cannot be used, in one line.
     """
     _check(flip_probability, reorder, output, figure)
-    with _user_errors():
+    with user_errors():
         file = read_codebooks(weight_files.locate(name))
         design, wording = _design(file, flip_probability)
         before = _analyses(file, file.codewords, _probability(file), design)
@@ -112,17 +111,6 @@ def _check(
             raise ScenarioError(f"{option} must be a {suffix} file, got {path}")
         if path is not None and not path.parent.is_dir():
             raise ScenarioError(f"{option}: its folder must exist, got {path}")
-
-
-@contextmanager
-def _user_errors() -> Iterator[None]:
-    """What codecs and files refuse becomes one line for the user."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise  # who reads our output has seen enough
-    except (CodecError, OSError) as error:
-        raise ScenarioError(" ".join(str(error).split())) from error
 
 
 def _design(file: CodebookFile, flip_probability: float | None) -> tuple[Tensor, str]:

@@ -10,21 +10,10 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from semcodec.system32.binary_channel import label_bits
+from semcodec.codebook import transition
 from semcodec.system32.placement import place
 from semcodec.system32.quantizer import Branch, quantization_loss, straight_through
 from semcodec.system32.subvectors import assign, squared_distances
-
-
-def transition_matrix(bits: int, flip: float) -> Tensor:
-    """P(j | i) = flip^d (1 - flip)^(bits - d), d the Hamming distance of the labels: ``[K, K]``.
-
-    >>> transition_matrix(1, 0.25).tolist()
-    [[0.75, 0.25], [0.25, 0.75]]
-    """
-    labels = label_bits(bits)
-    distance = (labels[:, None] != labels).sum(-1)
-    return flip**distance * (1 - flip) ** (bits - distance)
 
 
 class Grounded(nn.Module):
@@ -58,7 +47,9 @@ class Grounded(nn.Module):
         self.entropy_weight, self.channel_weight = entropy_weight, channel_weight
         self.softness = softness
         self.codewords: Tensor = nn.Parameter(torch.randn(1, 2**bits, dimension))
-        self.register_buffer("transition", transition_matrix(bits, flip), persistent=False)
+        self.register_buffer(
+            "transition", transition(2**bits, flip_probability=flip).float(), persistent=False
+        )
         self.register_buffer("flips", torch.full((1, cells, bits), flip))
 
     def forward(
