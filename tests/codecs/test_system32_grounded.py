@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from semcodec.codebook import transition
-from semcodec.system32.grounded import Grounded
+from semcodec.system32.grounded import Grounded, transition_matrix
 from semcodec.system32.plain import Plain
 from semcodec.system32.quantizer import quantization_loss
 from semcodec.system32.subvectors import squared_distances
@@ -41,7 +40,7 @@ def _entropy(quantizer: Grounded, vectors: Tensor, *, softness: float = 1.0) -> 
 
 
 def test_transition_matrix_is_that_of_independent_bits() -> None:
-    matrix = transition(2**4, flip_probability=0.2).float()
+    matrix = transition_matrix(4, 0.2)
     for i in range(16):
         for j in range(16):
             expected = prod(0.2 if (i ^ j) >> b & 1 else 0.8 for b in range(4))
@@ -72,7 +71,7 @@ def test_channel_loss_is_the_double_sum_over_codewords() -> None:
     quantizer, vectors = _quantizer(0, 0.7), _normal(4, 20, 2)
     codewords, flat = quantizer.codewords[0].detach(), vectors.reshape(-1, 2)
     index = squared_distances(flat, codewords).argmin(1)
-    matrix = transition(2**3, flip_probability=0.1).float()
+    matrix = transition_matrix(3, 0.1)
     expected = 0.0
     for z, i in zip(flat, index.tolist(), strict=True):
         for j in range(8):
@@ -91,7 +90,7 @@ def test_channel_loss_draws_confused_codewords_together() -> None:
              for q in (quantizer, plain)]  # fmt: skip
     before = quantizer.codewords[0].detach()
     after = before - 0.5 * (grads[0] - grads[1])
-    matrix = transition(2**3, flip_probability=0.1).float()
+    matrix = transition_matrix(3, 0.1)
 
     def confusion(codewords: Tensor) -> float:
         return float((matrix * squared_distances(codewords, codewords)).sum())

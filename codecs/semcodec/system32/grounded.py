@@ -16,6 +16,17 @@ from semcodec.system32.quantizer import Branch, quantization_loss, straight_thro
 from semcodec.system32.subvectors import assign, squared_distances
 
 
+def transition_matrix(bits: int, flip: float) -> Tensor:
+    """P(j | i) = flip^d (1 - flip)^(bits - d), d the Hamming distance of the labels: ``[K, K]``.
+
+    >>> transition_matrix(1, 0.25).tolist()
+    [[0.75, 0.25], [0.25, 0.75]]
+    """
+    index = torch.arange(2**bits)
+    by_difference = transition(2**bits, flip_probability=flip).float()
+    return by_difference[index[:, None] ^ index]
+
+
 class Grounded(nn.Module):
     """``2**bits`` codewords; either weight may be zero, and both together are the plain VQ-VAE.
 
@@ -47,9 +58,7 @@ class Grounded(nn.Module):
         self.entropy_weight, self.channel_weight = entropy_weight, channel_weight
         self.softness = softness
         self.codewords: Tensor = nn.Parameter(torch.randn(1, 2**bits, dimension))
-        self.register_buffer(
-            "transition", transition(2**bits, flip_probability=flip).float(), persistent=False
-        )
+        self.register_buffer("transition", transition_matrix(bits, flip), persistent=False)
         self.register_buffer("flips", torch.full((1, cells, bits), flip))
 
     def forward(
