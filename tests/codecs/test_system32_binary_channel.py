@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from semcodec.system32.binary_channel import (
+    exponential,
     hard_receive,
     label_bits,
     soft_receive,
@@ -96,6 +97,19 @@ def test_at_low_temperature_a_codeword_is_received_as_often_as_eq_17_says() -> N
         found = torch.bincount(index[:, n], minlength=4)
         sigma = (count * p[n] * (1 - p[n])).sqrt()
         assert bool(((found - count * p[n]).abs() < 4 * sigma).all())
+
+
+def test_exponential_draws_are_positive_with_the_distribution_of_mean_one() -> None:
+    """A draw of 0.0, which comes about once in 16 million, would have no logarithm."""
+    draws = exponential(torch.Size((24_000_000,)), generator=_generator(8))
+    count = draws.numel()
+    assert draws.dtype == torch.float32
+    assert float(draws.min()) > 0
+    assert abs(float(draws.double().mean()) - 1) < 4 / count**0.5
+    for bound in (0.01, 0.5, 2.0, 6.0):
+        p = math.exp(-bound)
+        found = float((draws > bound).double().mean())
+        assert abs(found - p) < 4 * (p * (1 - p) / count) ** 0.5
 
 
 def test_what_is_received_lies_between_codewords() -> None:

@@ -9,11 +9,11 @@ from phy.bits import unpack_bytes, unpack_integers
 from semcodec.errors import BudgetError, CodecError, DecodeError
 from semcodec.jpeg import Jpeg
 from semcodec.webp import WebP
-from transceiver import source as source_module
 from transceiver.build import build
 from transceiver.pictures import Pictures, open_pictures
 from transceiver.scenario import parse
 from transceiver.source import LENGTH_BITS, ByteSource, Picture, byte_tensor
+from transceiver.source import byte as byte_module
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_noise_never_crashes_a_byte_codec(base: dict[str, Any], pictures: Pictur
 def test_oversized_payload_is_refused_in_words(
     pictures: Pictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source_module, "MOST_BYTES", 100)
+    monkeypatch.setattr(byte_module, "MOST_BYTES", 100)
     with pytest.raises(CodecError, match=r"payload must be at most 100 bytes, got \d+ for"):
         _jpeg_source().encode(pictures[0])
     assert issubclass(BudgetError, CodecError)
