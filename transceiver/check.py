@@ -13,10 +13,12 @@ from PIL import UnidentifiedImageError
 from semcodec.errors import WeightsError
 from semcodec.weights_path import find_lpips_weights
 from transceiver.catalog import find_weights, picture_paths
+from transceiver.mcs import find_table, load_table
 from transceiver.metrics_names import metric_name
 from transceiver.scenario.document import Lpips, Scenario
 from transceiver.scenario.load import ScenarioError
 from transceiver.scenario.source import (
+    AmcPlan,
     Cifar10Images,
     FolderImages,
     SampleImages,
@@ -39,6 +41,12 @@ def _problems(scenario: Scenario, folder: Path) -> Iterator[str]:
     for name, codec in scenario.codecs.items():
         if isinstance(codec, VqCodec | SystemCodec):
             yield from _weights(codec.weights, f"codecs.{name}.weights")
+        plan = getattr(codec, "plan", None)
+        if isinstance(plan, AmcPlan):
+            try:
+                load_table(find_table(plan.table, key=f"codecs.{name}.plan.table"))
+            except ScenarioError as error:
+                yield str(error)
     for i, metric in enumerate(scenario.metrics):
         section = Lpips(kind="lpips") if metric == "lpips" else metric
         if isinstance(section, Lpips):

@@ -208,6 +208,29 @@ def codebook(
     )
 
 
+@app.command(name="mcs-table")
+def mcs_table(
+    family: Annotated[
+        str, typer.Argument(metavar="FAMILY", help="A family of modes: a file, or a shipped one.")
+    ],
+    output: Annotated[Path, typer.Option(help="The table; a file begun before is gone on with.")],
+    target_bler: Annotated[float, typer.Option(help="Block error rate at a threshold.")] = 1e-2,
+    step: Annotated[float, typer.Option(help="Of the grid of Es/N0 [dB].")] = 0.25,
+    blocks: Annotated[
+        int, typer.Option(min=1, help="Blocks of a point that meets the target.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of bits and noise.")] = 1,
+    threads: ThreadsOption = None,
+) -> None:
+    """Measure from which Es/N0 on each modulation and code of a family can be used."""
+    from transceiver.mcs_command import mcs_command
+
+    mcs_command(
+        _out, _err, family, output, target_bler=target_bler, step_db=step, most_blocks=blocks,
+        seed=seed, threads=threads,
+    )  # fmt: skip
+
+
 @app.command()
 def send(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture file.")],

@@ -14,12 +14,11 @@ from phy.jit import announced
 from semcodec.errors import BudgetError, CodecError
 from semcodec.image_io import read_image, write_png
 from semcodec.metrics import psnr
-from transceiver.adaptation import channel_state
 from transceiver.bench import error_rates, link_scenario, link_table, machine, measure_link
 from transceiver.build import build, conditions
 from transceiver.catalog import find_scenario
 from transceiver.check import check
-from transceiver.link import BinarySymmetric, Streams
+from transceiver.link import Streams
 from transceiver.link import send as send_over
 from transceiver.pictures import open_pictures
 from transceiver.progress import Bar
@@ -200,13 +199,10 @@ def send_command(
             noise=stream(chosen_seed, **names, purpose="noise"),
         )
         at = conditions(sender.link, scenario, esn0_db)
-        gamma = math.inf
-        if sender.adapts:
-            channel = sender.link.channel
-            assert not isinstance(channel, BinarySymmetric)
-            gain = channel.gains(1, generator=stream(chosen_seed, **names, purpose="fading"))
-            gamma = float(channel_state(gain, at.noise_variance)[0])
-        link = sender.links[sender.modes.choose(torch.tensor([gamma]))[0]]
+        fading = stream(chosen_seed, **names, purpose="fading")
+        states = sender.channel_states(at.noise_variance, [fading])
+        gamma = float(states[0])
+        link = sender.links[sender.modes.choose(states)[0]]
         try:
             frame = sender.encode(picture, gamma=gamma)
         except BudgetError as error:

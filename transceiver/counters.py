@@ -102,9 +102,9 @@ def count(
         displacement: Codeword distances ``[n]`` of an index codec.
     """
     frames = len(received)
-    coded, coded_wrong = _wrong(taps, "coded_bits", "coded_bits_hard")
-    info, info_wrong = _wrong(taps, "info_bits", "info_bits_hat")
-    source, source_wrong = _wrong(taps, "source_bits", "source_bits_hat")
+    coded, coded_wrong = _wrong(taps, frames, "coded_bits", "coded_bits_hard")
+    info, info_wrong = _wrong(taps, frames, "info_bits", "info_bits_hat")
+    source, source_wrong = _wrong(taps, frames, "source_bits", "source_bits_hat")
     coded_errors, info_errors = _sums(coded_wrong, coded), _sums(info_wrong, info)
     source_errors = _sums(source_wrong, source)
 
@@ -120,10 +120,8 @@ def count(
     iterations = _sums(torch.cat([r.iterations for r in received]), blocks)
 
     none = [0] * frames
-    indices, index_errors, codebook_sums = none, none, none
-    if taps.get("indices"):
-        indices, index_wrong = _wrong(taps, "indices", "indices_hat")
-        index_errors = _sums(index_wrong, indices)
+    indices, index_wrong = _wrong(taps, frames, "indices", "indices_hat")
+    index_errors, codebook_sums = _sums(index_wrong, indices), none
     if taps.get("codebooks"):
         codebook_sums = _sums(torch.cat(list(taps["codebooks"])), indices)
     moved = none
@@ -175,9 +173,11 @@ def count(
 
 
 def _wrong(
-    taps: Mapping[str, Sequence[Tensor]], sent: str, received: str
+    taps: Mapping[str, Sequence[Tensor]], frames: int, sent: str, received: str
 ) -> tuple[list[int], Tensor]:
-    """How many values each frame has, and which of all are not as sent."""
+    """How many values each frame has, and which of all are not as sent; none without the tap."""
+    if not taps.get(sent):
+        return [0] * frames, torch.zeros(0, dtype=torch.bool)
     before, after = (torch.cat([f.reshape(-1) for f in taps[name]]) for name in (sent, received))
     return [frame.numel() for frame in taps[sent]], before != after
 

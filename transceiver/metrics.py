@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias, assert_never
 
+import torch
+
 from semcodec.codec import Image
 from semcodec.lpips import Lpips
 from semcodec.metrics import ms_ssim, psnr, ssim
@@ -15,7 +17,8 @@ from transceiver.scenario.document import Lpips as LpipsSection
 from transceiver.scenario.document import MetricSection
 from transceiver.source import Picture
 
-Metric: TypeAlias = Callable[[Image, Image], float]
+Metric: TypeAlias = Callable[[Sequence[Image], Sequence[Image]], list[float]]
+"""Of each pair of pictures sent and received, all of one size."""
 
 _MOST_KNOWN = 50_000
 """Pairs of pictures whose metrics are remembered."""
@@ -32,18 +35,22 @@ def build_metrics(sections: Sequence[MetricSection]) -> dict[str, Metric]:
 def _build(section: MetricSection) -> Metric:
     match section:
         case "psnr":
-            return _bounded_psnr
+            return _singly(_bounded_psnr)
         case "ssim":
-            return ssim
+            return _singly(ssim)
         case "ms_ssim":
-            return ms_ssim
+            return _singly(ms_ssim)
         case "lpips":
             return _build(LpipsSection(kind="lpips"))
         case LpipsSection():
             explicit = Path(section.weights).expanduser() if section.weights else None
-            return Lpips.load(section.net, find_lpips_weights(section.net, explicit))
+            return Lpips.load(section.net, find_lpips_weights(section.net, explicit)).each
         case _:
             assert_never(section)
+
+
+def _singly(metric: Callable[[Image, Image], float]) -> Metric:
+    return lambda sent, received: list(map(metric, sent, received))
 
 
 def _bounded_psnr(sent: Image, image_hat: Image) -> float:
@@ -59,13 +66,25 @@ class Measure:
         self._metrics = metrics
         self._known: OrderedDict[tuple[int, bytes], dict[str, float]] = OrderedDict()
 
-    def __call__(self, sent: Picture, image_hat: Image) -> dict[str, float]:
-        """Every metric of a received image ``[3, H, W]``."""
-        key = sent.key, hashlib.blake2b(image_hat.numpy().tobytes(), digest_size=16).digest()
-        if key not in self._known:
-            self._known[key] = {
-                name: metric(sent.pixels, image_hat) for name, metric in self._metrics.items()
-            }
-            if len(self._known) > _MOST_KNOWN:
-                self._known.popitem(last=False)
-        return self._known[key]
+    def __call__(
+        self, sent: Sequence[Picture], received: Sequence[Image]
+    ) -> list[dict[str, float]]:
+        """Every metric of each received image ``[3, H, W]``."""
+        keys = [(p.key, _digest(image)) for p, image in zip(sent, received, strict=True)]
+        new: dict[torch.Size, dict[tuple[int, bytes], tuple[Image, Image]]] = {}
+        for key, picture, image in zip(keys, sent, received, strict=True):
+            if key not in self._known:
+                new.setdefault(image.shape, {})[key] = picture.pixels, image
+        for pairs in new.values():
+            before, after = zip(*pairs.values(), strict=True)
+            columns = {name: metric(before, after) for name, metric in self._metrics.items()}
+            for row, key in enumerate(pairs):
+                self._known[key] = {name: column[row] for name, column in columns.items()}
+        found = [self._known[key] for key in keys]
+        while len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
+        return found
+
+
+def _digest(image: Image) -> bytes:
+    return hashlib.blake2b(image.numpy().tobytes(), digest_size=16).digest()

@@ -14,14 +14,16 @@ import torch
 from semcodec.errors import BudgetError
 from semcodec.image_io import write_png
 from transceiver import plan
-from transceiver.adaptation import channel_state
-from transceiver.build import Sender, build, conditions
+from transceiver.build import build, conditions
 from transceiver.counters import Counters, count, total
 from transceiver.failure import mean_colour
-from transceiver.link import BinarySymmetric, Conditions, Link, Received, Streams, send
+from transceiver.link import Conditions, Link, Received, Streams, send
+from transceiver.mcs.table import digest, find_table
 from transceiver.metrics import Measure, build_metrics
 from transceiver.pictures import Pictures
 from transceiver.scenario import Scenario
+from transceiver.scenario.source import AmcPlan
+from transceiver.sender import Sender
 from transceiver.source import IndexSource, Picture, RandomBits, Sent, SystemSource
 from transceiver.store import StageShape, Store, Unit, UnitKey, create_or_resume
 from transceiver.streams import stream
@@ -127,17 +129,10 @@ def _carry(
     work: _Work, keys: Sequence[UnitKey], pictures: Sequence[Picture], good: set[int]
 ) -> _Carried:
     """Send a batch of images; an outage is a unit in which nothing is sent."""
-    gamma = torch.full((len(keys),), math.inf, dtype=torch.float64)
-    if work.sender.adapts:
-        channel = work.sender.link.channel
-        assert not isinstance(channel, BinarySymmetric)
-        gains = [channel.gains(1, generator=_streams(work, key).fading) for key in keys]
-        gamma = channel_state(torch.cat(gains), work.conditions.noise_variance)
+    gamma = _channel_states(work, keys)
     frames = work.sender.encode_batch(pictures, gamma=gamma)
     modes = work.sender.modes.choose(gamma)
     units: dict[UnitKey, Unit] = {}
-    shapes: dict[str, StageShape] = {}
-    seconds: dict[str, float] = {}
     for key, picture, frame in zip(keys, pictures, frames, strict=True):
         if isinstance(frame, BudgetError):
             image_hat = mean_colour(picture.pixels)
@@ -149,26 +144,21 @@ def _carry(
                 failure=False,
                 outage=True,
                 counters=Counters(frames=1),
-                metrics=work.measure(picture, image_hat),
+                metrics=work.measure([picture], [image_hat])[0],
             )
-    for mode, link in enumerate(work.sender.links):
-        members = [
-            (key, frame)
-            for key, frame, taken in zip(keys, frames, modes, strict=True)
-            if taken == mode and isinstance(frame, Sent)
-        ]
-        if not members:
-            continue
-        last_good = [
-            work.sender.decode_clean(frame) if key.image in good else None for key, frame in members
-        ]
-        carried, passed, spent = _send(
-            work, link, [key for key, _ in members], [frame for _, frame in members], last_good
-        )
-        units |= {unit.key: unit for unit in carried}
-        shapes = dict(passed) | shapes
-        for name, stage_seconds in spent.items():
-            seconds[name] = seconds.get(name, 0.0) + stage_seconds
+    sent = [
+        (key, frame, mode)
+        for key, frame, mode in zip(keys, frames, modes, strict=True)
+        if isinstance(frame, Sent)
+    ]
+    carried, shapes, seconds = _send_by_mode(
+        work,
+        [key for key, _, _ in sent],
+        [frame for _, frame, _ in sent],
+        [mode for _, _, mode in sent],
+        [work.sender.decode_clean(f) if key.image in good else None for key, f, _ in sent],
+    )
+    units |= {unit.key: unit for unit in carried}
     return [units[key] for key in keys], shapes, seconds
 
 
@@ -177,8 +167,8 @@ def _bits_point(work: _Work, batch: int, report: Callable[[float], None]) -> Non
     stop = work.scenario.stop
     assert stop.block_errors is not None
     assert stop.max_blocks is not None
-    source = work.sender.link.source
-    assert isinstance(source, RandomBits)
+    forms = [(link.format, _random_bits(link).payload_bits) for link in work.sender.links]
+    blocks = min(form.blocks(payload_bits) for form, payload_bits in forms)
     so_far = total([u.counters for u in work.store.units(work.sender.name, work.point)])
 
     def fraction() -> float:
@@ -190,17 +180,17 @@ def _bits_point(work: _Work, batch: int, report: Callable[[float], None]) -> Non
 
     while fraction() < 1:
         first = so_far.frames
-        blocks = work.sender.link.format.blocks(source.payload_bits)
         most = -(-(stop.max_blocks - so_far.blocks) // blocks)
         size = min(batch, most, max(1, first))  # grows, so that little is carried in vain
         keys = [UnitKey(work.sender.name, work.point, first + i, 0) for i in range(size)]
+        modes = work.sender.modes.choose(_channel_states(work, keys))
         frames = [
-            source.encode(
+            _random_bits(work.sender.links[mode]).encode(
                 stream(work.scenario.seed, point=k.point, image=k.image, trial=0, purpose="payload")
             )
-            for k in keys
+            for k, mode in zip(keys, modes, strict=True)
         ]
-        units, shapes, seconds = _send(work, work.sender.link, keys, frames, [None] * size)
+        units, shapes, seconds = _send_by_mode(work, keys, frames, modes, [None] * size)
         needed = []
         for unit in units:
             needed.append(unit)
@@ -218,6 +208,44 @@ def _streams(work: _Work, key: UnitKey) -> Streams:
         fading=stream(work.scenario.seed, **name, purpose="fading"),
         noise=stream(work.scenario.seed, **name, purpose="noise"),
     )
+
+
+def _random_bits(link: Link) -> RandomBits:
+    assert isinstance(link.source, RandomBits)
+    return link.source
+
+
+def _channel_states(work: _Work, keys: Sequence[UnitKey]) -> torch.Tensor:
+    """What the plans of units follow, ``[units]``."""
+    fading = [_streams(work, key).fading for key in keys]
+    return work.sender.channel_states(work.conditions.noise_variance, fading)
+
+
+def _send_by_mode(
+    work: _Work,
+    keys: Sequence[UnitKey],
+    frames: Sequence[Sent],
+    modes: Sequence[int],
+    last_good: Sequence[torch.Tensor | None],
+) -> _Carried:
+    """Carry each frame over the link of its mode; units in the order of the keys."""
+    units: dict[UnitKey, Unit] = {}
+    shapes: dict[str, StageShape] = {}
+    seconds: dict[str, float] = {}
+    for mode in sorted(set(modes)):
+        members = [i for i, taken in enumerate(modes) if taken == mode]
+        carried, passed, spent = _send(
+            work,
+            work.sender.links[mode],
+            [keys[i] for i in members],
+            [frames[i] for i in members],
+            [last_good[i] for i in members],
+        )
+        units |= {unit.key: unit for unit in carried}
+        shapes = dict(passed) | shapes
+        for name, stage_seconds in spent.items():
+            seconds[name] = seconds.get(name, 0.0) + stage_seconds
+    return [units[key] for key in keys], shapes, seconds
 
 
 def _send(
@@ -244,13 +272,15 @@ def _send(
         [link.account(frame) for frame in frames],
         displacement=_displacements(link, frames, received),
     )
+    pictures = [frame.picture for frame in frames if frame.picture is not None]
+    images = [arrival.image for arrival in received if arrival.image is not None]
+    metrics: Sequence[Mapping[str, float]] = [{}] * len(frames)
+    if pictures:
+        metrics = work.measure(pictures, images)
+        for key, image in zip(keys, images, strict=True):
+            _keep_image(work, key, image)
     units = []
     for i, (key, frame, arrival) in enumerate(zip(keys, frames, received, strict=True)):
-        metrics: Mapping[str, float] = {}
-        if frame.picture is not None:
-            assert arrival.image is not None
-            metrics = work.measure(frame.picture, arrival.image)
-            _keep_image(work, key, arrival.image)
         if (key.image, key.trial) == (0, 0):
             _keep_samples(
                 work, {name: parts[i] for name, parts in recorder.frames.items() if parts}
@@ -263,7 +293,7 @@ def _send(
                 failure=arrival.arrived.failed,
                 outage=False,
                 counters=counters[i],
-                metrics=metrics,
+                metrics=metrics[i],
             )
         )
     return units, shapes, recorder.seconds
@@ -335,9 +365,16 @@ def _facts(
         for name, sender in senders.items()
         if isinstance(sender.link.source, IndexSource | SystemSource)
     )
+    facts["mode_tables"] = " ".join(
+        f"{name}:{digest(find_table(plan.table, key=name))}"
+        for name, plan in ((name, getattr(c, "plan", None)) for name, c in scenario.codecs.items())
+        if isinstance(plan, AmcPlan)
+    )
     facts["pictures"] = pictures.digest if pictures is not None else ""
     for name, sender in senders.items():
         nominal = sender.link.format.nominal_bits_per_symbol
+        if len(sender.links) > 1 and scenario.sweep.quantity != "ebn0_db":
+            nominal = math.nan  # no Eb/N0 for all modes
         facts[f"nominal_bits_per_symbol.{name}"] = repr(nominal)
     facts["seed"] = str(scenario.seed)
     return facts

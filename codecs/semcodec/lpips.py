@@ -9,7 +9,7 @@ perceptual metric", CVPR 2018, eq. 1; Krizhevsky, "One weird trick for paralleli
 neural networks", 2014 (AlexNet); Iandola et al., "SqueezeNet", 2016, in its version 1.1.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,12 @@ _FIRES = (
 _POOLED_BEFORE: dict[LpipsNet, tuple[int, ...]] = {"alex": (3, 6), "squeeze": (3, 6, 9)}
 _SQUEEZE_TAPS = (4, 7, 9, 10, 11, 12)  # fires whose output is compared, after the first layer
 _MIN_SIDE: dict[LpipsNet, int] = {"alex": 31, "squeeze": 17}
+
+CHUNK = 64
+"""Small images that go through the network together."""
+
+SMALL_AREA = 64 * 64
+"""Pixels of an image up to which it is small."""
 
 # ImageNet's mean and standard deviation, for samples in [-1, 1]
 _MEAN = (-0.030, -0.088, -0.188)
@@ -94,11 +100,27 @@ class Lpips:
 
     def __call__(self, reference: Image, image: Image) -> float:
         """The distance of two images uint8 ``[3, H, W]``; 0 for identical ones."""
-        require_image(reference)
-        require_image(image)
-        with torch.inference_mode():
-            pair = (reference[None].float() / 255, image[None].float() / 255)
-            return float(self.distance(*pair))
+        return self.each([reference], [image])[0]
+
+    def each(self, references: Sequence[Image], images: Sequence[Image]) -> list[float]:
+        """The distances of many pairs of one size.
+
+        Small images go through the network in groups, which always have `CHUNK` images, the last
+        one filled up: a distance does not depend on what else is asked for.
+        """
+        chunk = CHUNK if images and images[0].shape[1:].numel() <= SMALL_AREA else 1
+        found: list[float] = []
+        for start in range(0, len(images), chunk):
+            members = range(start, min(start + chunk, len(images)))
+            pair = torch.zeros(2, chunk, *images[start].shape)
+            for row, member in enumerate(members):
+                require_image(references[member])
+                require_image(images[member])
+                pair[0, row], pair[1, row] = references[member], images[member]
+            with torch.inference_mode():
+                distances = self.distance(*(pair / 255))
+            found += distances[: len(members)].tolist()
+        return found
 
     def distance(self, reference: Tensor, image: Tensor) -> Tensor:
         """The distances ``[n]`` of images ``[n, 3, H, W]``, float in [0, 1]; differentiable."""

@@ -81,8 +81,8 @@ def save(
     return digest
 
 
-def load(path: Path, *, model: str) -> Weights:
-    """Read and check a weight file.
+def load(path: Path, *, model: str | None) -> Weights:
+    """Read and check a weight file; ``model`` None takes that of any network.
 
     Raises:
         WeightsError: The file is damaged, its digest is not the one written beside it, or it
@@ -100,7 +100,7 @@ def load(path: Path, *, model: str) -> Weights:
     except SafetensorError as error:
         raise WeightsError(f"{path.name} must be a safetensors file, got: {error}") from error
     found = (metadata.get("model"), metadata.get("version"))
-    if found != (model, VERSION):
+    if found != (found[0] if model is None else model, VERSION):
         raise WeightsError(
             f"{path.name} must hold model {model} version {VERSION}, got "
             f"{found[0]} version {found[1]}"

@@ -45,7 +45,8 @@ def test_one_index_for_each_block_of_8_by_8_pixels(codec: VqVaeCodec) -> None:
     assert indices.shape == (6 * 10,)
     assert indices.dtype == torch.int64
     assert 0 <= int(indices.min()) <= int(indices.max()) < 16
-    assert codec.bits_per_index == 4
+    (run,) = codec.runs(48, 80)
+    assert (run.count, run.bits) == (60, 4)
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (1, 1), (9, 17), (41, 63)])

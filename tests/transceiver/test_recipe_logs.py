@@ -26,7 +26,7 @@ import torch
 from semcodec import weights
 from semcodec.system32.system import MODEL, SystemConfig, load_system
 from transceiver.recipe import load_recipe
-from transceiver.recipe_system32 import SystemRecipe
+from transceiver.recipe.system32 import SystemRecipe
 
 ROOT = Path(__file__).parents[2]
 STEPS = [50, 100, 150, 200, 200]

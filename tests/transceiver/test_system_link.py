@@ -13,11 +13,12 @@ from torch import Tensor
 
 from phy.allocation import Allocation, approximate_ber, exact_ber, jcamp, jcap
 from phy.bits import unpack_integers
+from phy.fading import Rayleigh
 from phy.qam import qam
-from transceiver import link as link_module
 from transceiver.build import Sender, build
 from transceiver.counters import Counters, count
 from transceiver.link import Conditions, Received, Streams, send
+from transceiver.link import channels as channels_module
 from transceiver.pictures import open_pictures
 from transceiver.results import Row, rows
 from transceiver.scenario import Scenario, parse
@@ -73,9 +74,9 @@ def _count(
 
 
 def _gammas(count: int, noise_variance: float) -> Tensor:
-    gains = torch.cat([link_module.Rayleigh(None).gains(1, generator=_streams(i).fading)
+    gains = torch.cat([Rayleigh(None).gains(1, generator=_streams(i).fading)
                        for i in range(count)])  # fmt: skip
-    return link_module.channel_state(gains, noise_variance)
+    return channels_module.channel_state(gains, noise_variance)
 
 
 # A fixed plan
@@ -198,14 +199,14 @@ def test_the_receiver_needs_nothing_but_what_it_hears(
     counters = _count(sender, frames, expected, taps)
 
     blank = _copies(frames)
-    transmit = link_module.transmit
+    transmit = channels_module.transmit
 
     def forgetful(*signals: Any, **named: Any) -> Tensor:
         _garbage(blank)
         return transmit(*signals, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(link_module, "transmit", forgetful)
+        patch.setattr(channels_module, "transmit", forgetful)
         received, seen = _carry(sender, blank, 0.03)
     assert all(frame.allocation is None for frame in blank)
     for a, b in zip(received, expected, strict=True):
@@ -229,8 +230,8 @@ def test_a_receiver_with_another_gain_gets_wrong_indices(
     gamma = _gammas(4, 0.002)
     frames = sender.encode_batch(pictures, gamma=gamma)
     right, _ = _carry(sender, frames, 0.002)
-    state = link_module.channel_state
-    monkeypatch.setattr(link_module, "channel_state", lambda gain, n0: state(gain, n0) / 30)
+    state = channels_module.channel_state
+    monkeypatch.setattr(channels_module, "channel_state", lambda gain, n0: state(gain, n0) / 30)
     wrong, _ = _carry(sender, frames, 0.002)
 
     def errors(received: Sequence[Received]) -> int:

@@ -12,11 +12,12 @@ from transceiver.scenario.reproduction import ClaimSection, FigureSection, Paper
 from transceiver.scenario.reproduction_check import problems as reproduction_problems
 from transceiver.scenario.section import Number, Section, SectionOrValue
 from transceiver.scenario.source import (
-    AdaptivePlan,
+    AmcPlan,
     BitsSource,
     CodecSection,
     FixedPlan,
     ImagesSection,
+    ListedPlan,
     SourceBitsOf,
     SymbolsOf,
     SystemCodec,
@@ -223,9 +224,18 @@ class Scenario(Section):
         if isinstance(plan, FixedPlan):
             return
         where = f"codecs.{name}.plan"
+        if isinstance(plan, AmcPlan):
+            if phy.channel.kind == "bsc":
+                yield f"{where}: amc needs a channel with symbols, got bsc"
+            if self.sweep.quantity == "ebn0_db":
+                yield (
+                    f"{where}: amc needs a sweep over esn0_db or normalized_snr_db, got ebn0_db: "
+                    "it would depend on the mode, and the mode on it"
+                )
+            return
         if getattr(phy.channel, "fading", "image") != "image" or phy.channel.kind in ("bsc", "tdl"):
             yield f"{where}: {plan.kind} needs channel awgn or fading: image (one gain per image)"
-        if isinstance(plan, AdaptivePlan):
+        if isinstance(plan, ListedPlan):
             return
         if not isinstance(phy.modulation, Qam):
             yield f"{where}: {plan.kind} needs modulation qam, got {phy.modulation.kind}"

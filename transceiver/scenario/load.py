@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from transceiver.scenario.document import Lpips, Scenario
-from transceiver.scenario.source import VqCodec
+from transceiver.scenario.source import AmcPlan, CodecSection, VqCodec
 
 Checked = TypeVar("Checked")
 
@@ -88,7 +88,7 @@ def load(path: Path, assignments: Sequence[str] = ()) -> Scenario:
     """Read and check a scenario file.
 
     Relative paths of pictures and weights start at the file's folder: those of the pictures where
-    they are opened, those of the weights here, as a run opens them again from anywhere.
+    they are opened, those of weights and mode tables here, as a run opens them again from anywhere.
     """
     return load_section(path, assignments, lambda data: _anchored(parse(data), path.parent))
 
@@ -111,17 +111,21 @@ def load_section(
 
 
 def _anchored(scenario: Scenario, folder: Path) -> Scenario:
-    """The scenario with the paths of its weights absolute."""
+    """The scenario with the paths of its weights and mode tables absolute."""
 
-    def anchor(weights: str) -> str:
-        return str((folder / Path(weights).expanduser()).absolute())
+    def anchor(path: str) -> str:
+        return str((folder / Path(path).expanduser()).absolute())
 
-    codecs = {
-        name: codec.model_copy(update={"weights": anchor(codec.weights)})
-        if isinstance(codec, VqCodec) and codec.weights.endswith(".safetensors")
-        else codec
-        for name, codec in scenario.codecs.items()
-    }
+    def anchored(codec: CodecSection) -> CodecSection:
+        update: dict[str, object] = {}
+        if isinstance(codec, VqCodec) and codec.weights.endswith(".safetensors"):
+            update["weights"] = anchor(codec.weights)
+        plan = getattr(codec, "plan", None)
+        if isinstance(plan, AmcPlan) and plan.table.endswith((".yaml", ".yml")):
+            update["plan"] = plan.model_copy(update={"table": anchor(plan.table)})
+        return codec.model_copy(update=update)
+
+    codecs = {name: anchored(codec) for name, codec in scenario.codecs.items()}
     metrics = [
         metric.model_copy(update={"weights": anchor(metric.weights)})
         if isinstance(metric, Lpips) and metric.weights is not None

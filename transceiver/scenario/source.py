@@ -89,12 +89,35 @@ class _Codec(Section):
     """Keys that replace those of the scenario's ``phy`` for this codec."""
 
 
+class FixedPlan(Section):
+    """Every image with the same code, modulation and power, and the first codebook."""
+
+    kind: Literal["fixed"] = "fixed"
+
+
+class AmcPlan(Section):
+    """Modulation and code by the channel state, in place of those of ``phy``.
+
+    The state is that of each image where one gain holds for all of it, else the mean one.
+    """
+
+    kind: Literal["amc"]
+    table: str
+    """A shipped table or a path to ``.yaml``."""
+    margin_db: Number = 0.0
+    """Added to every threshold."""
+
+
+CodedPlan: TypeAlias = Annotated[FixedPlan | AmcPlan, Field(discriminator="kind")]
+
+
 class BitsSource(_Codec):
     """Random bits instead of images: plain BER and BLER curves."""
 
     kind: Literal["bits"]
     payload_bits: Annotated[int, Field(ge=1, le=2**24)] | None = None
     """Bits of one frame; without it 64 code blocks, or 65536 bits where there is no code."""
+    plan: CodedPlan = FixedPlan()
 
 
 class VqCodec(_Codec):
@@ -102,12 +125,7 @@ class VqCodec(_Codec):
 
     kind: Literal["vq"]
     weights: str
-
-
-class FixedPlan(Section):
-    """Every image with the same modulation and power, and the first codebook."""
-
-    kind: Literal["fixed"] = "fixed"
+    plan: CodedPlan = FixedPlan()
 
 
 class JcapPlan(Section):
@@ -131,7 +149,9 @@ class JcampPlan(Section):
     most_bits_per_symbol: Literal[2, 4, 6, 8, 10] = 8
 
 
-SystemPlan: TypeAlias = Annotated[FixedPlan | JcapPlan | JcampPlan, Field(discriminator="kind")]
+SystemPlan: TypeAlias = Annotated[
+    FixedPlan | JcapPlan | JcampPlan | AmcPlan, Field(discriminator="kind")
+]
 
 
 class FixedStream(Section):
@@ -176,7 +196,9 @@ class SystemCodec(_Codec):
         if self.decode == "soft" and not fixed:
             raise ValueError(f"decode: soft needs stream fixed, got {self.stream.kind}")
         natural = fixed and getattr(self.stream, "labelling", "") == "natural"
-        if self.plan.kind != "fixed" and not natural:
+        if self.decode == "soft" and isinstance(self.plan, AmcPlan):
+            raise ValueError("decode: soft needs bits without code, got plan amc")
+        if isinstance(self.plan, JcapPlan | JcampPlan) and not natural:
             raise ValueError(
                 f"plan {self.plan.kind} needs stream fixed with natural labelling: "
                 "the flip probabilities of the weights belong to those bits"
@@ -192,21 +214,21 @@ class Mode(Section):
     """Es |h|^2 / N0 from which it is used; the first mode is used below it too."""
 
 
-class AdaptivePlan(Section):
+class ListedPlan(Section):
     """The modulation of each image by its channel state: square QAM in place of the scenario's."""
 
     kind: Literal["adaptive"]
     modes: Annotated[list[Mode], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _rising(self) -> "AdaptivePlan":
+    def _rising(self) -> "ListedPlan":
         thresholds = [mode.esn0_db for mode in self.modes]
         if thresholds != sorted(set(thresholds)):
             raise ValueError(f"modes must have rising esn0_db, got {thresholds}")
         return self
 
 
-BytePlan: TypeAlias = Annotated[FixedPlan | AdaptivePlan, Field(discriminator="kind")]
+BytePlan: TypeAlias = Annotated[FixedPlan | ListedPlan | AmcPlan, Field(discriminator="kind")]
 
 
 class _ByteCodec(_Codec):

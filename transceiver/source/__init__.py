@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from transceiver.source.analog import AnalogSource
 from transceiver.source.bits import RandomBits
 from transceiver.source.byte import ByteSource
 from transceiver.source.frames import (
@@ -20,6 +21,7 @@ from transceiver.source.system import SystemSource
 __all__ = [
     "LENGTH_BITS",
     "MOST_BYTES",
+    "AnalogSource",
     "Arrived",
     "Arriving",
     "ByteSource",
@@ -33,7 +35,7 @@ __all__ = [
     "decode_sources",
 ]
 
-Source: TypeAlias = IndexSource | SystemSource | ByteSource | RandomBits
+Source: TypeAlias = IndexSource | SystemSource | ByteSource | AnalogSource | RandomBits
 
 
 def decode_sources(
@@ -48,5 +50,7 @@ def decode_sources(
             return source.decode(arriving, frames)
         case ByteSource():
             return [source.decode(a.bits, frame, intact=a.intact) for a, frame in pairs]
+        case AnalogSource():
+            raise AssertionError("analog codecs send no bits")
         case RandomBits():
             return [Arrived() for _ in frames]

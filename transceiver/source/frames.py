@@ -44,6 +44,7 @@ class Sent:
         bits: Source bits, length field included.
         codebooks: Codebook assigned to each index, ``[n]``; None for the first of all.
         allocation: The plan of a system with JCAMP or JCAP, as its transmitter made it.
+        values: What an analog codec sends instead of bits, ``[n]``, before power normalisation.
     """
 
     bits: Tensor
@@ -54,6 +55,7 @@ class Sent:
     length_bits: int = 0
     codebooks: Tensor | None = None
     allocation: Allocation | None = None
+    values: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Arrived:
         concealed_indices: How many indices an entropy decoder lost and guessed.
         mark_bits: Source bits that are resynchronisation marks.
         damaged_segments: Parts of an index stream that the receiver knows to be damaged.
+        values: Received values of an analog codec.
     """
 
     indices: Tensor | None = None
@@ -77,6 +80,7 @@ class Arrived:
     concealed_indices: int = 0
     mark_bits: int = 0
     damaged_segments: int = 0
+    values: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """The training loop: what every system is trained with.
 
 A run is a folder: ``log.jsonl`` (a line per report and validation), ``checkpoint.pt`` (everything
-needed to go on), ``best.safetensors`` (the weights with the least validation loss so far, or those
-of the last step). Killed
-at any moment, the same call goes on from the last checkpoint and ends with the same weights as an
-uninterrupted run: each step draws from a generator of its own, seeded by (seed, step).
+needed to go on), ``best.safetensors`` (the weights with the least validation loss so far, or the
+latest ones). Killed at any moment, the same call goes on from the last checkpoint and ends with the
+same weights as an uninterrupted run: each step draws from a generator of its own, seeded by
+(seed, step).
 """
 
 import json
@@ -51,7 +51,8 @@ class Schedule:
         report_every: Steps between lines of training values.
         validate_every: Steps between validations.
         checkpoint_minutes: Time between checkpoints; one is also written at the end.
-        keep: Which weights are written: the best of the validations, or those of the last step.
+        keep: Which weights are written: the best of the validations, those of the last step, or
+            at every validation the latest.
     """
 
     steps: int
@@ -59,7 +60,7 @@ class Schedule:
     report_every: int = 50
     validate_every: int = 500
     checkpoint_minutes: float = 5.0
-    keep: Literal["best", "last"] = "best"
+    keep: Literal["best", "last", "latest"] = "best"
 
     def __post_init__(self) -> None:
         """Refuse counts that never come round."""
@@ -120,7 +121,8 @@ def train(
                 note({f"validation_{name}": value for name, value in measured.items()})
                 better = measured["loss"] < best
                 best = min(best, measured["loss"])
-                if better if schedule.keep == "best" else step == schedule.steps:
+                wanted = {"best": better, "last": step == schedule.steps, "latest": True}
+                if wanted[schedule.keep]:
                     facts = {**training, "step": step, **measured}
                     task.export(folder / "best.safetensors", training=facts)
             overdue = time.monotonic() - saved_at > 60 * schedule.checkpoint_minutes

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from semcodec import weights
-from semcodec.codec import Image, Indices
+from semcodec.codec import Image, IndexRun, Indices
 from semcodec.errors import WeightsError
 from semcodec.pixels import to_bytes, to_unit
 from semcodec.vq.vqvae import STRIDE, VqVae, VqVaeConfig
@@ -16,7 +16,7 @@ from semcodec.vq.vqvae import STRIDE, VqVae, VqVaeConfig
 
 @dataclass(frozen=True)
 class VqVaeCodec:
-    """One index of ``bits_per_index`` bits for each block of 8 x 8 pixels, row by row.
+    """One index for each block of 8 x 8 pixels, row by row.
 
     Sides that are no multiple of 8 are continued by their last row and column, and cut back
     after decoding; height and width are known to both ends.
@@ -52,10 +52,10 @@ class VqVaeCodec:
         network.requires_grad_(False).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return VqVaeCodec(network, content.sha256)
 
-    @property
-    def bits_per_index(self) -> int:
-        """log2 of the codebook size."""
-        return self.network.config.bits_per_index
+    def runs(self, height: int, width: int) -> tuple[IndexRun]:
+        """One run of ceil(H/8) ceil(W/8) indices."""
+        count = -(-height // STRIDE) * -(-width // STRIDE)
+        return (IndexRun("blocks", count, self.network.config.bits_per_index),)
 
     def encode(self, image: Image) -> Indices:
         """Indices ``[ceil(H/8) * ceil(W/8)]`` of an image ``[3, H, W]``."""

@@ -1,13 +1,12 @@
-"""The training recipe: one YAML file, one trained model."""
+"""Recipes of the fully convolutional VQ-VAE for photographs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from transceiver.recipe_system32 import SystemRecipe, train_system
-from transceiver.scenario.load import ScenarioError, describe, load_section
+from transceiver.recipe.photographs import PhotographData, read_photographs
 from transceiver.scenario.section import Number, Section
 
 
@@ -25,23 +24,13 @@ class VqVaeModel(Section):
         return self
 
 
-class Data(Section):
-    """Folders of photographs below ``root``."""
-
-    root: str
-    train: Annotated[list[str], Field(min_length=1)]
-    validation: Annotated[list[str], Field(min_length=1)]
-    crop: Annotated[int, Field(ge=16, multiple_of=8)] = 96
-    validation_crop: Annotated[int, Field(ge=16, multiple_of=8)] = 256
-
-
-class Recipe(Section):
+class VqVaeRecipe(Section):
     """What is trained, on what, for how long."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     model: VqVaeModel
-    data: Data
+    data: PhotographData
     steps: Annotated[int, Field(ge=1)]
     batch: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[Number, Field(gt=0)]
@@ -50,45 +39,15 @@ class Recipe(Section):
     checkpoint_minutes: Annotated[Number, Field(gt=0)] = 5.0
 
 
-AnyRecipe: TypeAlias = Recipe | SystemRecipe
-
-
-def load_recipe(path: Path, assignments: Sequence[str] = ()) -> AnyRecipe:
-    """Read and check a recipe; `ScenarioError` with a line for each problem."""
-    return load_section(path, assignments, _parse)
-
-
-def _parse(data: dict[str, Any]) -> AnyRecipe:
-    model = data.get("model")
-    small = isinstance(model, dict) and model.get("kind") == "system32"
-    kind = SystemRecipe if small else Recipe
-    try:
-        return kind.model_validate(data)
-    except ValidationError as error:
-        raise ScenarioError("\n".join(describe(error, data))) from None
-
-
-def train_recipe(
-    recipe: AnyRecipe, *, folder: Path, report: Callable[[int, Mapping[str, float]], None]
+def train_vqvae(
+    recipe: VqVaeRecipe, *, folder: Path, report: Callable[[int, Mapping[str, float]], None]
 ) -> float:
     """Train, or go on training; return the least validation loss."""
-    if isinstance(recipe, SystemRecipe):
-        return train_system(recipe, folder=folder, report=report)
     from semcodec.training.loop import Schedule, train
-    from semcodec.training.photos import Photos
     from semcodec.training.vqvae_task import VqVaeTask, VqVaeTraining
     from semcodec.vq.vqvae import VqVaeConfig
 
-    root = Path(recipe.data.root).expanduser()
-
-    def read(folders: Sequence[str], crop: int) -> Photos:
-        try:
-            return Photos.read([root / f for f in folders], crop=crop)
-        except ValueError as error:
-            raise ScenarioError(f"data: {error}") from None
-
-    photos = read(recipe.data.train, recipe.data.crop)
-    held_out = read(recipe.data.validation, recipe.data.validation_crop)
+    photos, held_out = read_photographs(recipe.data)
     task = VqVaeTask(
         VqVaeConfig(recipe.model.codebook_size, recipe.model.latent_channels),
         VqVaeTraining(batch=recipe.batch, learning_rate=recipe.learning_rate),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, assert_nev
 
 from pydantic import Field, model_validator
 
-from transceiver.catalog import weights as shipped_weights
+from transceiver.recipe.start import find_start
 from transceiver.scenario.load import ScenarioError
 from transceiver.scenario.section import Number, Section
 
@@ -180,7 +180,7 @@ def train_system(
         trained_as=quantizer.kind,
     )
     cells = _CELLS * config.per_cell
-    start = None if recipe.start is None else _start(recipe.start, folder)
+    start = None if recipe.start is None else find_start(recipe.start, folder)
     make = partial(_quantizer, quantizer, config.bits_per_index, config.dimension, cells)
     choices = SystemTraining(
         recipe.batch,
@@ -208,22 +208,6 @@ def train_system(
         "validation_pictures": len(held_out),
     }
     return train(task, schedule, folder=folder, training=facts, report=report)
-
-
-def _start(name: str, folder: Path) -> Path:
-    """The weights to begin from."""
-    if name.endswith(".safetensors"):
-        candidates = [Path(name).expanduser()]
-    else:
-        candidates = [folder.parent / f"train-{name}" / "best.safetensors"]
-        candidates += [path for shipped, path in shipped_weights().items() if shipped == name]
-    for path in candidates:
-        if path.is_file():
-            return path
-    raise ScenarioError(
-        f"start: must be a .safetensors file, shipped weights, or a recipe trained before (in "
-        f"{folder.parent}), got {name}"
-    )
 
 
 def _quantizer(section: QuantizerSection, bits: int, dimension: int, cells: int) -> "nn.Module":

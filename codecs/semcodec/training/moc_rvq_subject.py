@@ -1,0 +1,111 @@
+"""MOC-RVQ's first stage as the photo task trains it: autoencoder and codebooks without noise."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from semcodec.photo.moc_rvq import MocRvqConfig, MocRvqNetwork, MocRvqOutput
+from semcodec.photo.moc_rvq_codec import MODEL
+from semcodec.training.photo_task import Pass
+from semcodec.training.subject_weights import fresh, save_network
+
+
+class MocRvqSubject:
+    """The network without quantisation first, then with codebooks placed by k-means.
+
+    Args:
+        config: The network, without a noise reduction block.
+        quantize_from: Fraction of the steps after which quantisation begins.
+        commitment: Weight of the commitment loss.
+        fewer_levels: Share of pictures that are quantised with fewer levels than there are, each
+            number as often, so that the first levels alone make a picture.
+        seed: Of the fresh weights.
+        start: Weights to begin from; all tensors of the same name and shape are taken.
+    """
+
+    def __init__(
+        self,
+        config: MocRvqConfig,
+        *,
+        quantize_from: float = 0.1,
+        commitment: float = 0.25,
+        fewer_levels: float = 0.5,
+        seed: int,
+        start: Path | None = None,
+    ) -> None:
+        """Build the network."""
+        self._network = fresh(lambda: MocRvqNetwork(config), seed=seed, start=start)
+        self._quantize_from, self._commitment = quantize_from, commitment
+        self._fewer_levels = fewer_levels
+        self._quantizing = False
+        self._last: MocRvqOutput | None = None
+
+    @property
+    def network(self) -> nn.Module:
+        """All of it."""
+        return self._network
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        """All of them."""
+        return self._network.parameters()
+
+    def prepare(self, pictures: Tensor, *, progress: float, generator: torch.Generator) -> None:
+        """Place the codebooks when their time has come."""
+        if not self._quantizing and progress >= self._quantize_from:
+            with torch.no_grad():
+                latents = self._network.autoencoder.encode(pictures)
+            self._network.quantizer.restart(latents, iterations=10, generator=generator)
+            self._quantizing = True
+
+    def train_pass(self, pictures: Tensor, *, progress: float, generator: torch.Generator) -> Pass:
+        """With quantisation once it has begun."""
+        autoencoder = self._network.autoencoder
+        if not self._quantizing:
+            latents = autoencoder.encode(pictures)
+            power = latents.square().mean()
+            return Pass(autoencoder.decode(latents), 1e-3 * power, {"power": power.item()})
+        most = self._network.config.levels
+        fewer = torch.rand(len(pictures), generator=generator) < self._fewer_levels
+        drawn = torch.randint(1, most + 1, (len(pictures),), generator=generator)
+        levels = torch.where(fewer, drawn, most)
+        self._last = output = self._network(pictures, levels=levels)
+        values = {"commitment": output.quantized.commitment.item()}
+        loss = self._commitment * output.quantized.commitment
+        return Pass(output.pictures, loss, values)
+
+    def after_step(self, *, progress: float, generator: torch.Generator) -> Mapping[str, float]:
+        """Codebooks move, dead codewords are revived until 80 % of the steps."""
+        if self._last is None:
+            return {}
+        latents, quantizer = self._last.latents.detach(), self._network.quantizer
+        quantizer.update(latents, self._last.quantized.indices)
+        revived = 0
+        if progress < 0.8:
+            revived = quantizer.revive(latents, threshold=0.03, generator=generator)
+        energy = self._last.quantized.residual_energy
+        self._last = None
+        return {"revived": float(revived), "residual": energy[-1].item()}
+
+    def reconstruct(self, pictures: Tensor, *, generator: torch.Generator) -> Mapping[str, Tensor]:
+        """As received without errors, with each number of levels."""
+        network = self._network
+        if not self._quantizing:
+            return {"clean": network.autoencoder.decode(network.autoencoder.encode(pictures))}
+        most = network.config.levels
+        return {f"l{n}": network(pictures, levels=n).pictures for n in range(1, most + 1)}
+
+    def export(self, path: Path, *, training: Mapping[str, Any]) -> None:
+        """Without the running sums of the codebooks."""
+        save_network(path, self._network, MODEL, asdict(self._network.config), training)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Whether there is quantisation yet."""
+        return {"quantizing": self._quantizing}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self._quantizing = state["quantizing"]

@@ -1,0 +1,163 @@
+"""From the sections of codecs to their sources: one explicit match for each kind."""
+
+from collections.abc import Callable
+from typing import TypeAlias, assert_never
+
+from phy.allocation import AllocationProblem
+from semcodec.bpg.codec import Bpg
+from semcodec.jpeg import Jpeg
+from semcodec.streams import (
+    AnsStream,
+    FixedStream,
+    Frequencies,
+    HuffmanStream,
+    IndexStream,
+    MarkedHuffmanStream,
+    Marks,
+)
+from semcodec.system32.codec import SystemCodec
+from semcodec.webp import WebP
+from transceiver.adaptation import Allocator
+from transceiver.failure import Policy
+from transceiver.link import Link
+from transceiver.scenario import ScenarioError
+from transceiver.scenario import source as section
+from transceiver.scenario.phy import Phy
+from transceiver.sender import Spending
+from transceiver.source import LENGTH_BITS, ByteSource, Picture, RandomBits, SystemSource
+
+ByteSection: TypeAlias = section.BpgCodec | section.JpegCodec | section.WebpCodec
+
+_BLOCKS_OF_BITS = 64
+_UNCODED_BITS = 65536
+
+
+def random_bits(codec: section.BitsSource, link: Link) -> RandomBits:
+    """Frames of random bits for a link."""
+    k = link.format.k
+    whole = _BLOCKS_OF_BITS * k - link.format.crc_bits if k else _UNCODED_BITS
+    return RandomBits(codec.payload_bits or whole)
+
+
+def system_source(codec: section.SystemCodec) -> SystemSource:
+    """Network, codebooks and index stream."""
+    system = SystemCodec.load(codec.weights)
+    frequencies = Frequencies.of(system.system.codebooks.probability[0])
+    stream: IndexStream | None = None
+    match codec.stream:
+        case section.FixedStream():
+            if codec.stream.labelling == "gray":
+                stream = FixedStream(system.bits_per_index, "gray")
+        case section.HuffmanStream():
+            if codec.stream.mark_every_rows is None:
+                stream = HuffmanStream(frequencies)
+            else:
+                marks = Marks(codec.stream.mark_every_rows, word_bits=16, tolerance=1)
+                stream = MarkedHuffmanStream(frequencies, marks)
+        case section.AnsStream():
+            stream = AnsStream(frequencies)
+        case _:
+            assert_never(codec.stream)
+    return SystemSource(system, stream, soft=codec.decode == "soft")
+
+
+def allocator(
+    name: str, plan: section.SystemPlan, codec: SystemCodec, phy: Phy
+) -> Allocator | None:
+    """What makes the plans of JCAMP or JCAP; None for other plans."""
+    if isinstance(plan, section.FixedPlan | section.AmcPlan):
+        return None
+    tables = codec.system.codebooks
+    if tables.flip_probability is None or tables.distortion is None:
+        raise ScenarioError(
+            f"codecs.{name}.plan: {plan.kind} needs weights with flip probabilities, "
+            f"got a system trained as {codec.system.config.trained_as}"
+        )
+    bits = tables.flip_probability[0].numel()
+    bits_per_symbol = int(phy.modulation.order).bit_length() - 1
+    most = plan.most_bits_per_symbol if isinstance(plan, section.JcampPlan) else 10
+    problem = AllocationProblem(
+        tables.flip_probability,
+        tables.distortion,
+        symbols=-(-bits // bits_per_symbol),
+        most_bits_per_symbol=max(most, bits_per_symbol),
+        accounting=plan.accounting,
+    )
+    return Allocator(plan.kind, problem)
+
+
+def byte_source(
+    codec: ByteSection, link: Link, failure: Policy, other: Spending | None
+) -> ByteSource:
+    """A byte codec with a budget for a link; ``other`` is the codec that the budget names."""
+    match codec:
+        case section.BpgCodec():
+            byte_codec: Bpg | Jpeg | WebP = Bpg(chroma=codec.chroma)
+        case section.JpegCodec():
+            byte_codec = Jpeg(chroma=codec.chroma)
+        case section.WebpCodec():
+            byte_codec = WebP()
+        case _:
+            assert_never(codec)
+    known = codec.headers == "known"
+    return ByteSource(
+        byte_codec,
+        _maker(byte_codec, codec.budget, link, other, headers_known=known),
+        headers_known=known,
+        best_effort=failure == "best_effort",
+    )
+
+
+def _maker(
+    codec: Bpg | Jpeg | WebP,
+    budget: section.BudgetSection,
+    link: Link,
+    other: Spending | None,
+    *,
+    headers_known: bool,
+) -> Callable[[Picture], bytes]:
+    """How a byte codec's bitstream is made: at a fixed quality, or within a number of bytes."""
+
+    def of_symbols(symbols: int) -> int:
+        return max((link.format.capacity(symbols) - LENGTH_BITS) // 8, 0)
+
+    def allowed_bytes(picture: Picture) -> int:
+        match budget:
+            case section.SymbolsOf():
+                assert other is not None
+                return of_symbols(other.symbols(picture))
+            case section.SourceBitsOf():
+                assert other is not None
+                return other.source_bits(picture) // 8
+            case section.Cbr():
+                return of_symbols(int(budget.value * picture.pixels.numel() + 1e-6))
+            case section.Bytes():
+                return budget.value
+            case section.Quality():
+                raise AssertionError("a fixed quality has no budget")
+            case _:
+                assert_never(budget)
+
+    def make(picture: Picture) -> bytes:
+        if isinstance(budget, section.Quality):
+            return codec.encode(picture.pixels, budget.value)
+        allowed = allowed_bytes(picture)
+        if not headers_known:
+            return codec.encode_to_budget(picture.pixels, allowed)
+        # Headers differ from file to file (JPEG's tables): grant what the last file's header takes.
+        granted = allowed + codec.header_bytes(codec.encode(picture.pixels, codec.qualities[0]))
+        fits: bytes | None = None
+        while True:
+            data = codec.encode_to_budget(picture.pixels, granted)
+            header = codec.header_bytes(data)
+            excess = len(data) - header - allowed
+            if excess > 0:
+                if fits is not None:
+                    return fits
+                granted -= excess
+            elif allowed + header <= granted:
+                return data
+            else:
+                fits, granted = data, allowed + header
+
+    return make

@@ -1,0 +1,38 @@
+"""Analog codecs: two values make a symbol."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from semcodec.analog import from_symbols, to_symbols, unit_power
+from semcodec.codec import AnalogCodec
+from transceiver.source.frames import Arrived, Picture, Sent
+
+_NO_BITS = torch.zeros(0, dtype=torch.uint8)
+
+
+@dataclass(frozen=True)
+class AnalogSource:
+    """An analog codec. There is nothing that could fail."""
+
+    codec: AnalogCodec
+
+    def encode(self, picture: Picture) -> Sent:
+        """Image to values."""
+        return Sent(_NO_BITS, picture, values=self.codec.encode(picture.pixels))
+
+    def symbols(self, values: Tensor) -> Tensor:
+        """The power normalisation: symbols ``[n/2]`` of unit mean energy of values ``[n]``."""
+        return to_symbols(unit_power(values[None])[0])
+
+    def decode(self, equalized: Sequence[Tensor], sent: Sequence[Sent]) -> list[Arrived]:
+        """Equalised symbols of each frame to values to images."""
+        arrived = []
+        for symbols, frame in zip(equalized, sent, strict=True):
+            assert frame.picture is not None
+            _, height, width = frame.picture.pixels.shape
+            values = from_symbols(symbols)
+            arrived.append(Arrived(values=values, image=self.codec.decode(values, height, width)))
+        return arrived
