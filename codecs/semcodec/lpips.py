@@ -108,14 +108,15 @@ class Lpips:
         Small images go through the network in groups, which always have `CHUNK` images, the last
         one filled up: a distance does not depend on what else is asked for.
         """
+        for image in (*references, *images):
+            require_image(image)
+            self._require_size(references[0].shape, image.shape)
         chunk = CHUNK if images and images[0].shape[1:].numel() <= SMALL_AREA else 1
         found: list[float] = []
         for start in range(0, len(images), chunk):
             members = range(start, min(start + chunk, len(images)))
             pair = torch.zeros(2, chunk, *images[start].shape)
             for row, member in enumerate(members):
-                require_image(references[member])
-                require_image(images[member])
                 pair[0, row], pair[1, row] = references[member], images[member]
             with torch.inference_mode():
                 distances = self.distance(*(pair / 255))
@@ -124,11 +125,7 @@ class Lpips:
 
     def distance(self, reference: Tensor, image: Tensor) -> Tensor:
         """The distances ``[n]`` of images ``[n, 3, H, W]``, float in [0, 1]; differentiable."""
-        if reference.shape != image.shape or min(image.shape[2:]) < _MIN_SIDE[self.net]:
-            raise ValueError(
-                f"images must be of one size with sides of at least {_MIN_SIDE[self.net]}, "
-                f"got {list(reference.shape)} and {list(image.shape)}"
-            )
+        self._require_size(reference.shape, image.shape)
         total = image.new_zeros(image.shape[0])
         layers = zip(self._features(reference), self._features(image), strict=True)
         for index, (f0, f) in enumerate(layers):
@@ -136,6 +133,13 @@ class Lpips:
             difference = _unit(f) - _unit(f0)
             total = total + (weight * difference * difference).sum(1).mean((1, 2))
         return total
+
+    def _require_size(self, reference: torch.Size, image: torch.Size) -> None:
+        if reference != image or min(image[-2:]) < _MIN_SIDE[self.net]:
+            raise ValueError(
+                f"images must be of one size with sides of at least {_MIN_SIDE[self.net]}, "
+                f"got {list(reference)} and {list(image)}"
+            )
 
     def _features(self, image: Tensor) -> list[Tensor]:
         """The compared layers ``[n, channels, h, w]`` of images ``[n, 3, H, W]`` in [0, 1]."""
