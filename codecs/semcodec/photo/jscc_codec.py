@@ -7,9 +7,9 @@ import torch
 from semcodec import weights
 from semcodec.codec import Image, Values
 from semcodec.photo.jscc import JsccNetwork
-from semcodec.photo.restore import restore
 from semcodec.photo.vqgan import VqganConfig
 from semcodec.pixels import to_bytes, to_unit
+from semcodec.restore import restore
 
 MODEL = "jscc"
 

@@ -8,9 +8,9 @@ from torch import Tensor
 from semcodec import weights
 from semcodec.codec import Image, IndexRun, Indices
 from semcodec.photo.moc_rvq import MocRvqConfig, MocRvqNetwork
-from semcodec.photo.restore import restore
 from semcodec.photo.vqgan import STRIDE
 from semcodec.pixels import to_bytes, to_unit
+from semcodec.restore import restore
 
 MODEL = "moc-rvq"
 

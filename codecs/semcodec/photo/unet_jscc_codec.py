@@ -6,9 +6,9 @@ import torch
 
 from semcodec import weights
 from semcodec.codec import Image, Values
-from semcodec.photo.restore import restore
 from semcodec.photo.unet_jscc import UNetJsccConfig, UNetJsccNetwork
 from semcodec.pixels import to_bytes, to_unit
+from semcodec.restore import restore
 
 MODEL = "unet-jscc"
 

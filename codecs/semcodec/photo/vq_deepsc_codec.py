@@ -7,9 +7,9 @@ from torch import Tensor
 
 from semcodec import weights
 from semcodec.codec import Image, IndexRun, Indices
-from semcodec.photo.restore import restore
 from semcodec.photo.vq_deepsc import VqDeepScConfig, VqDeepScNetwork
 from semcodec.pixels import to_bytes, to_unit
+from semcodec.restore import restore
 
 MODEL = "vq-deepsc"
 

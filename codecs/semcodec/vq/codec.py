@@ -1,7 +1,6 @@
 """The VQ-VAE as an index codec."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,8 +8,8 @@ from torch.nn import functional as F
 
 from semcodec import weights
 from semcodec.codec import Image, IndexRun, Indices
-from semcodec.errors import WeightsError
 from semcodec.pixels import to_bytes, to_unit
+from semcodec.restore import restore
 from semcodec.vq.vqvae import STRIDE, VqVae, VqVaeConfig
 
 
@@ -34,22 +33,8 @@ class VqVaeCodec:
         """
         path = weights.locate(name_or_path)
         content = weights.load(path, model="vqvae")
-        config: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in content.config.items()
-        }
-        try:
-            network = VqVae(VqVaeConfig(**config))
-            missing, unexpected = network.load_state_dict(dict(content.tensors), strict=False)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise WeightsError(
-                f"{path.name} must fit the network it names, got {str(error).splitlines()[0]}"
-            ) from error
-        if set(missing) - {"codebook.counts", "codebook.sums"} or unexpected:
-            raise WeightsError(
-                f"{path.name} must hold every tensor of the network, "
-                f"got missing {missing} and unexpected {unexpected}"
-            )
-        network.requires_grad_(False).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = restore(path, content, VqVaeConfig, VqVae)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return VqVaeCodec(network, content.sha256)
 
     def runs(self, height: int, width: int) -> tuple[IndexRun]:
