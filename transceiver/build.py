@@ -8,15 +8,21 @@ from typing import assert_never
 from torch import Tensor
 
 from phy.snr import esn0_db_from_ebn0_db, noise_variance_from_esn0_db
-from semcodec.vq.codec import VqVaeCodec
 from transceiver.adaptation import ONE_MODE, together
 from transceiver.build_modes import modes_of
-from transceiver.build_source import allocator, byte_source, random_bits, system_source
+from transceiver.build_source import (
+    allocator,
+    analog_source,
+    byte_source,
+    index_source,
+    random_bits,
+    system_source,
+)
 from transceiver.link import Conditions, Link
 from transceiver.scenario import Scenario, ScenarioError
 from transceiver.scenario import source as section
 from transceiver.sender import Sender, Spending
-from transceiver.source import IndexSource, SystemSource
+from transceiver.source import SystemSource
 
 __all__ = ["Sender", "build", "conditions"]
 
@@ -25,10 +31,11 @@ def build(scenario: Scenario) -> dict[str, Sender]:
     """The links of a scenario, by codec."""
     senders: dict[str, Sender] = {}
     choices: dict[str, dict[int, Tensor]] = {}  # by weights: codecs that share them encode once
-    index_codecs_first = sorted(
-        scenario.codecs, key=lambda name: scenario.codecs[name].kind not in ("vq", "system32")
+    trained_first = sorted(  # as budgets name them
+        scenario.codecs,
+        key=lambda name: not isinstance(scenario.codecs[name], section.TrainedCodec),
     )
-    for name in index_codecs_first:
+    for name in trained_first:
         sender = _sender(name, scenario, senders)
         if isinstance(sender.link.source, SystemSource):
             known = choices.setdefault(sender.link.source.codec.sha256, {})
@@ -59,9 +66,12 @@ def _sender(name: str, scenario: Scenario, others: Mapping[str, Sender]) -> Send
     match codec:
         case section.BitsSource():
             links = tuple(replace(link, source=random_bits(codec, link)) for link in links)
-        case section.VqCodec():
-            indices = IndexSource(VqVaeCodec.load(codec.weights))
+        case section.VqCodec() | section.VqDeepScCodec() | section.MocRvqCodec():
+            indices = index_source(name, codec)
             links = tuple(replace(link, source=indices) for link in links)
+        case section.AnalogCodec():
+            values = analog_source(codec)
+            links = tuple(replace(link, source=values) for link in links)
         case section.SystemCodec():
             source = system_source(codec)
             plans = allocator(name, codec.plan, source.codec, phy)

@@ -5,7 +5,12 @@ from typing import TypeAlias, assert_never
 
 from phy.allocation import AllocationProblem
 from semcodec.bpg.codec import Bpg
+from semcodec.codec import AnalogCodec, IndexCodec
 from semcodec.jpeg import Jpeg
+from semcodec.photo.jscc_codec import JsccCodec
+from semcodec.photo.moc_rvq_codec import MocRvqCodec
+from semcodec.photo.unet_jscc_codec import UNetJsccCodec
+from semcodec.photo.vq_deepsc_codec import VqDeepScCodec
 from semcodec.streams import (
     AnsStream,
     FixedStream,
@@ -16,6 +21,7 @@ from semcodec.streams import (
     Marks,
 )
 from semcodec.system32.codec import SystemCodec
+from semcodec.vq.codec import VqVaeCodec
 from semcodec.webp import WebP
 from transceiver.adaptation import Allocator
 from transceiver.failure import Policy
@@ -24,7 +30,15 @@ from transceiver.scenario import ScenarioError
 from transceiver.scenario import source as section
 from transceiver.scenario.phy import Phy
 from transceiver.sender import Spending
-from transceiver.source import LENGTH_BITS, ByteSource, Picture, RandomBits, SystemSource
+from transceiver.source import (
+    LENGTH_BITS,
+    AnalogSource,
+    ByteSource,
+    IndexSource,
+    Picture,
+    RandomBits,
+    SystemSource,
+)
 
 ByteSection: TypeAlias = section.BpgCodec | section.JpegCodec | section.WebpCodec
 
@@ -37,6 +51,39 @@ def random_bits(codec: section.BitsSource, link: Link) -> RandomBits:
     k = link.format.k
     whole = _BLOCKS_OF_BITS * k - link.format.crc_bits if k else _UNCODED_BITS
     return RandomBits(codec.payload_bits or whole)
+
+
+def index_source(
+    name: str, codec: section.VqCodec | section.VqDeepScCodec | section.MocRvqCodec
+) -> IndexSource:
+    """A network of the kind, with the weights."""
+    loaded: IndexCodec
+    match codec:
+        case section.VqCodec():
+            loaded = VqVaeCodec.load(codec.weights)
+        case section.VqDeepScCodec():
+            loaded = VqDeepScCodec.load(codec.weights)
+        case section.MocRvqCodec():
+            try:
+                loaded = MocRvqCodec.load(codec.weights, levels=codec.levels, refine=codec.nrb)
+            except ValueError as error:
+                raise ScenarioError(f"codecs.{name}: {error}") from None
+        case _:
+            assert_never(codec)
+    return IndexSource(loaded)
+
+
+def analog_source(codec: section.AnalogCodec) -> AnalogSource:
+    """A network of the kind, with the weights."""
+    loaded: AnalogCodec
+    match codec.kind:
+        case "unet_jscc":
+            loaded = UNetJsccCodec.load(codec.weights)
+        case "jscc":
+            loaded = JsccCodec.load(codec.weights)
+        case _:
+            assert_never(codec.kind)
+    return AnalogSource(loaded)
 
 
 def system_source(codec: section.SystemCodec) -> SystemSource:

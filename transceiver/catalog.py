@@ -35,6 +35,10 @@ CHANNELS = {
 }
 CODECS = {
     "vq": "trained VQ-VAE; weights: a shipped name or a .safetensors file",
+    "vq_deepsc": "VQ-DeepSC, indices of several scales; weights",
+    "moc_rvq": "MOC-RVQ, octonary indices; weights; levels; nrb",
+    "unet_jscc": "UNet-DeepJSCC, analog; weights",
+    "jscc": "JSCC-96, analog; weights",
     "system32": "system for small pictures; weights; plan jcamp, jcap; stream; decode hard, soft",
     "bpg": "chroma 444, 420; budget",
     "jpeg": "chroma 444, 420; budget",

@@ -22,8 +22,7 @@ from transceiver.scenario.source import (
     Cifar10Images,
     FolderImages,
     SampleImages,
-    SystemCodec,
-    VqCodec,
+    TrainedCodec,
 )
 
 LEAST_SIDES = {"ssim": 11, "ms_ssim": 176, "lpips_alex": 31, "lpips_squeeze": 17}
@@ -39,7 +38,7 @@ def check(scenario: Scenario, *, folder: Path) -> None:
 
 def _problems(scenario: Scenario, folder: Path) -> Iterator[str]:
     for name, codec in scenario.codecs.items():
-        if isinstance(codec, VqCodec | SystemCodec):
+        if isinstance(codec, TrainedCodec):
             yield from _weights(codec.weights, f"codecs.{name}.weights")
         plan = getattr(codec, "plan", None)
         if isinstance(plan, AmcPlan):

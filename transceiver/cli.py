@@ -196,7 +196,9 @@ def codebook(
         float | None,
         typer.Option(help="Flip probability of every bit; without it the file's own, or 0.01."),
     ] = None,
-    reorder: Annotated[str | None, typer.Option(help="New labels by walk or switching.")] = None,
+    reorder: Annotated[
+        str | None, typer.Option(help="New labels: walk, amplitude or switching.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="File with the new labels.")] = None,
     figure: Annotated[Path | None, typer.Option(help="PNG; NAME-codebook.png without it.")] = None,
 ) -> None:

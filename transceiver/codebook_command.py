@@ -7,6 +7,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from phy.qam import pam_levels
 from semcodec import weights as weight_files
 from semcodec.codebook import (
     Analysis,
@@ -29,7 +30,7 @@ from transceiver.report.codebook import (
 )
 from transceiver.scenario import ScenarioError
 
-METHODS = ("walk", "switching")
+METHODS = ("walk", "amplitude", "switching")
 DEFAULT_FLIP_PROBABILITY = 0.01
 FLIP_PROBABILITY = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Of the curves and of the map of sizes."""
@@ -55,7 +56,8 @@ def codebook_command(
         name: Shipped weights by name, or a ``.safetensors`` file.
         flip_probability: Of every bit, above 0 and at most 0.5, for D_ch and for the new
             labels; without it what the file holds for each bit, or else 0.01.
-        reorder: ``walk`` or ``switching``; None for no new labels.
+        reorder: ``walk`` (reflected Gray labels), ``amplitude`` (the labels of an axis of square
+            QAM with ``axes: split``) or ``switching``; None for no new labels.
         output: The file with the new labels.
         figure: A PNG; ``NAME-codebook.png`` without it.
 
@@ -99,7 +101,8 @@ def _check(
     if flip_probability is not None and not 0 < flip_probability <= 0.5:
         raise ScenarioError(f"--eps must be above 0 and at most 0.5, got {flip_probability:g}")
     if reorder is not None and reorder not in METHODS:
-        raise ScenarioError(f"--reorder must be {' or '.join(METHODS)}, got {reorder}")
+        *first, last = METHODS
+        raise ScenarioError(f"--reorder must be {', '.join(first)} or {last}, got {reorder}")
     if (reorder is None) != (output is None):
         given = "--output" if reorder is None else "--reorder"
         raise ScenarioError(f"--reorder and --output must be given together, got only {given}")
@@ -152,6 +155,9 @@ def _orders(out: Console, file: CodebookFile, design: Tensor, method: str) -> Te
         before = channel_distortion(codewords, flip_probability=flips, probability=p)
         if method == "walk":
             order, how = walk_order(codewords), "walk"
+        elif method == "amplitude":
+            bits = len(codewords).bit_length() - 1
+            order, how = walk_order(codewords, labels=pam_levels(bits).argsort()), "amplitude"
         else:
             found = switching_order(
                 codewords, flip_probability=flips, probability=p, time_limit_s=TIME_LIMIT_S

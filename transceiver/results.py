@@ -45,18 +45,19 @@ class Row:
 
     @property
     def rates(self) -> dict[str, Estimate]:
-        """Error rates with Wilson intervals."""
+        """Error rates with Wilson intervals; of symbols and frames only where these carry bits."""
         c = self.counters
+        frames = c.frames - self.outages
         return {
             "coded_ber": wilson(c.coded_bit_errors, c.coded_bits),
             "info_ber": wilson(c.info_bit_errors, c.info_bits),
             "source_ber": wilson(c.source_bit_errors, c.source_bits + c.length_bits),
-            "ser": wilson(c.symbol_errors, c.symbols),
+            "ser": wilson(c.symbol_errors, c.symbols if c.coded_bits else 0),
             "bler": wilson(c.block_errors, c.blocks),
             "unconverged_rate": wilson(c.unconverged_blocks, c.blocks),
-            "fer": wilson(c.frame_errors, c.frames - self.outages),
+            "fer": wilson(c.frame_errors, frames if c.source_bits else 0),
             "index_error_rate": wilson(c.index_errors, c.indices),
-            "failure_rate": wilson(self.failures, c.frames - self.outages),
+            "failure_rate": wilson(self.failures, frames),
         }
 
     @property

@@ -13,6 +13,7 @@ from semcodec.errors import BudgetError
 from transceiver.adaptation import ONE_MODE, Modes, channel_state
 from transceiver.link import BinarySymmetric, Link
 from transceiver.source import (
+    AnalogSource,
     Arriving,
     ByteSource,
     Picture,
@@ -116,9 +117,13 @@ class Sender:
 
     def decode_clean(self, sent: Sent) -> Image | None:
         """The picture of a frame that arrives undamaged."""
+        source = self.link.source
+        if isinstance(source, AnalogSource):
+            assert sent.values is not None
+            return source.decode([source.symbols(sent.values)], [sent])[0].image
         llrs = 1e3 * (1 - 2 * sent.bits.float())
         arriving = Arriving(sent.bits, llrs, intact=True, codebooks=sent.codebooks)
-        (arrived,) = decode_sources(self.link.source, [arriving], [sent])
+        (arrived,) = decode_sources(source, [arriving], [sent])
         return arrived.image
 
 

@@ -24,7 +24,7 @@ from transceiver.pictures import Pictures
 from transceiver.scenario import Scenario
 from transceiver.scenario.source import AmcPlan
 from transceiver.sender import Sender
-from transceiver.source import IndexSource, Picture, RandomBits, Sent, SystemSource
+from transceiver.source import AnalogSource, IndexSource, Picture, RandomBits, Sent, SystemSource
 from transceiver.store import StageShape, Store, Unit, UnitKey, create_or_resume
 from transceiver.streams import stream
 from transceiver.taps import Recorder
@@ -363,7 +363,7 @@ def _facts(
     facts["weights"] = " ".join(
         f"{name}:{sender.link.source.codec.sha256}"
         for name, sender in senders.items()
-        if isinstance(sender.link.source, IndexSource | SystemSource)
+        if isinstance(sender.link.source, IndexSource | SystemSource | AnalogSource)
     )
     facts["mode_tables"] = " ".join(
         f"{name}:{digest(find_table(plan.table, key=name))}"

@@ -140,7 +140,9 @@ def test_files_that_are_refused(tmp_path: Path, changes: Any, message: str) -> N
 
 def test_other_models_and_damaged_files(tmp_path: Path) -> None:
     path = save(tmp_path / "o.safetensors", {"x": torch.zeros(1)}, "other")
-    with pytest.raises(WeightsError, match="must hold model vqvae or system32, got other"):
+    with pytest.raises(
+        WeightsError, match="must hold model vqvae or system32 or moc-rvq, got other"
+    ):
         read_codebooks(path)
     path.write_bytes(b"x")
     with pytest.raises(WeightsError, match=r"o.safetensors must be a safetensors file, got"):
@@ -159,3 +161,24 @@ def test_tensors_that_nobody_said_how_to_permute(tmp_path: Path) -> None:
     assert not (tmp_path / "new.safetensors").exists()
     with pytest.raises(WeightsError, match="the new file must not be the old one, got"):
         write_reordered(file, orders(3, 8), tmp_path / "." / "s.safetensors", note={})
+
+
+def test_moc_rvq_has_a_codebook_for_each_head_of_each_level(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    tensors = {
+        "quantizer.codewords": torch.randn(2, 3, 8, 4, generator=generator),
+        "noise_reduction.first.weight": torch.randn(8, 8, generator=generator),
+    }
+    file = read_codebooks(save(tmp_path / "m.safetensors", tensors, "moc-rvq"))
+    assert file.codewords.shape == (6, 8, 4)
+    assert torch.equal(file.codewords[4], file.weights.tensors["quantizer.codewords"][1, 1])
+    order = orders(6, 8)
+    write_reordered(file, order, tmp_path / "new.safetensors", note={})
+    new = weights.load(tmp_path / "new.safetensors", model="moc-rvq").tensors
+    old = file.weights.tensors
+    for level in range(2):
+        for head in range(3):
+            expected = old["quantizer.codewords"][level, head, order[3 * level + head]]
+            assert torch.equal(new["quantizer.codewords"][level, head], expected)
+    block = "noise_reduction.first.weight"
+    assert torch.equal(new[block], old[block])

@@ -211,7 +211,7 @@ def test_moc_rvq_makes_a_codec_for_each_number_of_levels(moc_folder: Path, photo
         )
     with pytest.raises(ValueError, match="levels must be 1 to 4, got 5"):
         MocRvqCodec.load(path, levels=5)
-    with pytest.raises(ValueError, match="refine needs weights with a noise reduction block"):
+    with pytest.raises(ValueError, match="a noise reduction block must be in the weights"):
         MocRvqCodec.load(path, refine=True)
 
 

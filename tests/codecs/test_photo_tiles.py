@@ -5,6 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from semcodec.photo import tiles
+from semcodec.photo.jscc import JsccNetwork
 from semcodec.photo.tiles import Span, TilePlan, pad_to_multiple, padded_grid, plan_tiles, run_tiled
 from semcodec.photo.unet import (
     DECODER_CONTEXT,
@@ -14,6 +16,9 @@ from semcodec.photo.unet import (
     UNetDecoder,
     UNetEncoder,
 )
+from semcodec.photo.unet_jscc import UNetJsccConfig, UNetJsccNetwork
+from semcodec.photo.vq_deepsc import VqDeepScConfig, VqDeepScNetwork
+from semcodec.photo.vqgan import VqganConfig
 
 MULTIPLE = 4
 
@@ -177,3 +182,41 @@ def test_tensors_that_do_not_fit_the_plan_are_refused() -> None:
             run_tiled(lambda tile: tile, [torch.zeros(shape)], plan=plan)
     with pytest.raises(ValueError, match="one divisor of 8, got"):
         run_tiled(lambda tile: [tile[0][..., :-1]], [torch.zeros(1, 16, 16)], plan=plan)
+
+
+@pytest.mark.parametrize("kind", ["vq_deepsc", "unet_jscc"])
+def test_a_large_picture_goes_through_a_unet_as_if_at_once(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    torch.manual_seed(4)
+    if kind == "vq_deepsc":
+        network: VqDeepScNetwork | UNetJsccNetwork = VqDeepScNetwork(
+            VqDeepScConfig((2, 8, 4, 4), width=1 / 16)
+        )
+    else:
+        network = UNetJsccNetwork(UNetJsccConfig((0, 1, 2, 2), width=1 / 16))
+    network.eval().requires_grad_(False)
+    picture = torch.rand(1, 3, 420, 600)
+    sent = network.encode(picture)
+    received = network.decode(sent, 420, 600)
+    monkeypatch.setattr(tiles, "MAX_PIXELS", 420 * 500)
+    again = network.encode(picture)
+    pairs = zip(sent, again, strict=True) if kind == "vq_deepsc" else [(sent, again)]
+    for whole, tiled in pairs:
+        torch.testing.assert_close(whole, tiled, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(network.decode(sent, 420, 600), received, atol=1e-5, rtol=1e-4)
+
+
+def test_a_large_picture_goes_through_the_autoencoder_nearly_as_if_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(4)
+    network = JsccNetwork(VqganConfig(width=8, factors=(1, 1, 1, 1), latent_channels=4))
+    network.requires_grad_(False)
+    noise = torch.nn.functional.interpolate(torch.rand(1, 3, 53, 75), size=(420, 600))
+    sent = network.encode(noise)
+    received = network.decode(sent, 420, 600)
+    monkeypatch.setattr(tiles, "MAX_PIXELS", 420 * 500)
+    assert network.encode(noise).shape == sent.shape
+    error = (network.decode(network.encode(noise), 420, 600) - received).abs()
+    assert 0 < float(error.mean()) < 0.02 * float(received.std())

@@ -173,7 +173,10 @@ def test_best_sizes_that_are_printed_are_those_computed(system: Path, tmp_path: 
     [
         ({"flip_probability": 0.0}, "--eps must be above 0 and at most 0.5, got 0"),
         ({"flip_probability": float("nan")}, "--eps must be above 0 and at most 0.5, got nan"),
-        ({"reorder": "sort", "output": "n.safetensors"}, "--reorder must be walk or switching"),
+        (
+            {"reorder": "sort", "output": "n.safetensors"},
+            "--reorder must be walk, amplitude or switching",
+        ),
         ({"reorder": "walk"}, "must be given together, got only --reorder"),
         ({"output": "n.safetensors"}, "must be given together, got only --output"),
         ({"reorder": "walk", "output": "n.pt"}, "--output must be a .safetensors file, got n.pt"),

@@ -9,10 +9,13 @@ import transceiver
 from transceiver.recipe import load_recipe, train_recipe
 from transceiver.scenario import ScenarioError
 
-RECIPES = sorted((Path(transceiver.__file__).parents[1] / "recipes").glob("*.yaml"))
+FOLDER = Path(transceiver.__file__).parents[1] / "recipes"
+RECIPES = sorted(FOLDER.glob("*.yaml"))
+PHOTOGRAPHS = [*RECIPES, *sorted(FOLDER.glob("photo/*.yaml"))]
+"""Those of models for photographs."""
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PHOTOGRAPHS, ids=lambda path: path.stem)
 def test_shipped_recipe_loads(path: Path) -> None:
     recipe = load_recipe(path)
     assert recipe.steps >= 1000
@@ -22,6 +25,7 @@ def test_shipped_recipe_loads(path: Path) -> None:
 
 def test_there_is_a_recipe() -> None:
     assert RECIPES
+    assert len(PHOTOGRAPHS) >= 10
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,9 @@ def test_taps_table_shows_the_chain_in_signal_order(finished: Store) -> None:
     lines = _text(taps_table(row, finished.scenario, stages, seconds)).splitlines()
     shown = [line.split()[0] for line in lines if line.split() and line.split()[0] in TAPS]
     assert shown == [name for name in TAPS if name in stages]
-    assert set(TAPS) - set(shown) == {"codebooks", "payload", "bits_per_symbol", "payload_hat"}
+    assert set(TAPS) - set(shown) == {
+        "codebooks", "payload", "bits_per_symbol", "values", "values_hat", "payload_hat",
+    }  # fmt: skip
     text = "\n".join(lines)
     assert f"{row.counters.index_errors} errors, rate" in text
     assert f"{row.counters.blocks} blocks, {row.counters.crc_bits} of CRC" in text

@@ -17,7 +17,7 @@ from transceiver.reproduce.finding import TOO_LITTLE, Finding
 from transceiver.reproduce.rate_claims import at, knots
 from transceiver.reproduce.weights_claims import WeightFiles
 from transceiver.scenario import parse
-from transceiver.scenario.reproduction import ClaimSection
+from transceiver.scenario.reproduction_claims import ClaimSection
 from transceiver.store import _SCHEMA
 
 CLAIM: TypeAdapter[ClaimSection] = TypeAdapter(ClaimSection)

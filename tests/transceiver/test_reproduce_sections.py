@@ -7,16 +7,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from transceiver.scenario import parse
 from transceiver.scenario.reproduction import (
-    ClaimSection,
     CurvesFigure,
     FigureSection,
-    OrderClaim,
     Paper,
-    level,
     point_of,
     series_of,
 )
 from transceiver.scenario.reproduction_check import problems
+from transceiver.scenario.reproduction_claims import ClaimSection, OrderClaim, level
 
 CLAIM: TypeAdapter[ClaimSection] = TypeAdapter(ClaimSection)
 FIGURE: TypeAdapter[FigureSection] = TypeAdapter(FigureSection)

@@ -13,7 +13,8 @@ from transceiver.reproduce.figures import draw
 from transceiver.reproduce.finding import Finding
 from transceiver.reproduce.weights_claims import MODEL, WeightFiles, weights_claim
 from transceiver.scenario import ScenarioError, parse
-from transceiver.scenario.reproduction import ClaimSection, FlipProbabilityFigure, WeightsClaim
+from transceiver.scenario.reproduction import FlipProbabilityFigure
+from transceiver.scenario.reproduction_claims import ClaimSection, WeightsClaim
 
 CLAIM: TypeAdapter[ClaimSection] = TypeAdapter(ClaimSection)
 

@@ -72,7 +72,7 @@ ERRORS = [
     ({"codecs.jpeg.chroma": 444}, "codecs.jpeg.chroma: must be '444' or '420', got 444"),
     (
         {"codecs.jpeg.budget.codec": "bpg"},
-        "codecs.jpeg.budget.codec must be a codec of kind vq or system32 (vq), got bpg",
+        "codecs.jpeg.budget.codec must be a codec with weights (vq), got bpg",
     ),
     (
         {"codecs.bpg.budget": {"kind": "quality", "value": 52}},

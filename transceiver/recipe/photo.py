@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from semcodec.training.picture_loss import PictureLoss
 
 Width: TypeAlias = Annotated[Number, Field(gt=0)]
-Counts: TypeAlias = tuple[int, int, int, int]
-Range: TypeAlias = tuple[Number, Number]
+Counts: TypeAlias = Annotated[tuple[int, int, int, int], Field(strict=False)]  # a YAML list
+Range: TypeAlias = Annotated[tuple[Number, Number], Field(strict=False)]
 
 
 class VqDeepScModel(Section):
@@ -46,7 +46,7 @@ class Autoencoder(Section):
     """The autoencoder of MOC-RVQ and JSCC-96: `semcodec.photo.vqgan.VqganConfig`."""
 
     width: Annotated[int, Field(ge=1)] = 16
-    factors: Counts = (1, 2, 4, 8)
+    factors: Counts = (1, 1, 4, 8)
     encoder_blocks: Counts = (0, 1, 1, 2)
     decoder_blocks: Counts = (0, 1, 1, 3)
     attention: bool = False
@@ -81,6 +81,8 @@ class NoiseReductionModel(Section):
     esn0_db: Range = (-5.0, 30.0)
     weight: Annotated[Number, Field(ge=0)] = 1.0
     """Of eq. 10 beside the loss of the pictures."""
+    fewer_levels: Annotated[Number, Field(ge=0, le=1)] = 0.5
+    """Share of batches that are sent with a random number of levels."""
 
 
 class JsccModel(Section):
@@ -140,7 +142,7 @@ class PhotoRecipe(Section):
     steps: Annotated[int, Field(ge=1)]
     batch: Annotated[int, Field(ge=1)] = 8
     learning_rate: Annotated[Number, Field(gt=0)] = 5e-4
-    betas: tuple[Number, Number] = (0.9, 0.99)
+    betas: Range = (0.9, 0.99)
     warm_up: Annotated[Number, Field(ge=0, lt=1)] = 0.02
     average: Annotated[Number, Field(ge=0, lt=1)] = 0.999
     report_every: Annotated[int, Field(ge=1)] = 50
@@ -263,6 +265,7 @@ def _subject(model: PhotoModel, *, seed: int, start: Path | None) -> "Subject":
                 reorder=model.reorder,
                 esn0_db=model.esn0_db,
                 weight=model.weight,
+                fewer_levels=model.fewer_levels,
                 seed=seed,
             )
         case UNetJsccModel():

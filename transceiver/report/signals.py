@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image as PillowImage
 
 from transceiver.build import Sender
-from transceiver.report.style import QUANTITIES, save
+from transceiver.report.style import at_point, save
 from transceiver.results import Row
 from transceiver.scenario import Scenario
 
@@ -47,7 +47,7 @@ def constellation_figure(
             axes.plot(ideal.real, ideal.imag, "+", markersize=3, color="#D55E00", linewidth=0.5)
             _square(axes, reach)
             if row == 0:
-                axes.set_title(_at(scenario, value), fontsize=8)
+                axes.set_title(at_point(scenario.sweep.quantity, value), fontsize=8)
             if column == 0:
                 axes.set_ylabel(name, fontsize=8)
             if outside:
@@ -73,18 +73,12 @@ def strip_figure(rows: Sequence[Row], scenario: Scenario, run: Path, path: Path)
         grid[r, 0].set_ylabel(codec, fontsize=9)
         for c, (point, value) in enumerate(points, start=1):
             file = run / "images" / f"{codec}-{point:03d}.png"
-            title = _at(scenario, value) if r == 0 else ""
+            title = at_point(scenario.sweep.quantity, value) if r == 0 else ""
             if file.is_file():
                 _show(grid[r, c], _picture(file), title)
             else:
                 grid[r, c].set_axis_off()
     return save(figure, path)
-
-
-def _at(scenario: Scenario, value: float) -> str:
-    """A point in words: ``Es/N0 6 dB``."""
-    name, _, unit = QUANTITIES[scenario.sweep.quantity].partition(" [")
-    return f"{name} {value:g} {unit.rstrip(']')}".rstrip()
 
 
 def _samples(run: Path, codec: str, point: int) -> dict[str, np.ndarray]:

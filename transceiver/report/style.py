@@ -19,6 +19,16 @@ QUANTITIES = {
 }
 
 
+def at_point(quantity: str, value: float) -> str:
+    """A point of a sweep in words.
+
+    >>> at_point("esn0_db", 6.0), at_point("flip_probability", 0.01)
+    ('Es/N0 6 dB', 'flip probability 0.01')
+    """
+    name, _, unit = QUANTITIES[quantity].partition(" [")
+    return f"{name} {value:g} {unit.rstrip(']')}".rstrip()
+
+
 def colour(names: Sequence[str], name: str) -> str:
     """The colour of a codec: the same in every figure of a run."""
     return COLOURS[list(names).index(name) % len(COLOURS)]

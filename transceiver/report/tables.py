@@ -96,6 +96,8 @@ def _counted(row: Row) -> dict[str, str]:
         "image_hat": f"{row.failures} of {sent} failed; "
         + ", ".join(f"{name} {_interval(e)}" for name, e in row.metrics.items()),
     }
+    if not c.coded_bits:
+        seen["equalized"] = f"EVM {100 * scalars['evm']:.1f} %"
     if c.iterations:
         seen["info_bits_hat"] += (
             f"; {scalars['iterations_mean']:.2f} iterations, "

@@ -12,7 +12,8 @@ from itertools import pairwise, product
 from typing import assert_never
 
 from transceiver.intervals import Estimate
-from transceiver.reproduce.evidence import Best, Evidence
+from transceiver.reproduce.cliff_claims import at_least_claim, cliff_claim, level_claim
+from transceiver.reproduce.evidence import Evidence
 from transceiver.reproduce.finding import (
     TOO_LITTLE,
     Finding,
@@ -25,19 +26,22 @@ from transceiver.reproduce.finding import (
 from transceiver.reproduce.paired import Sample, combination, relative
 from transceiver.reproduce.rate_claims import rate_order
 from transceiver.reproduce.weights_claims import WeightFiles, weights_claim
-from transceiver.scenario.reproduction import (
-    FALLING,
+from transceiver.scenario.reproduction import FALLING, point_of
+from transceiver.scenario.reproduction_claims import (
+    AtLeastClaim,
     ClaimSection,
+    CliffClaim,
+    CliffOrderClaim,
+    CliffShiftClaim,
     ComparableClaim,
     GainFallsClaim,
     ImprovementClaim,
+    LevelClaim,
     OrderClaim,
-    Points,
     RateOrderClaim,
     TrendClaim,
     WeightsClaim,
     level,
-    point_of,
 )
 
 
@@ -75,18 +79,14 @@ def evaluate(claim: ClaimSection, run: Evidence, files: WeightFiles) -> Finding:
             return weights_claim(claim, files)
         case RateOrderClaim():
             return rate_order(claim, run)
+        case LevelClaim():
+            return level_claim(claim, run)
+        case AtLeastClaim():
+            return at_least_claim(claim, run)
+        case CliffClaim() | CliffOrderClaim() | CliffShiftClaim():
+            return cliff_claim(claim, run)
         case _:
             assert_never(claim)
-
-
-def _chosen(points: Points, run: Evidence) -> list[int]:
-    if isinstance(points, str):
-        return list(range(len(run.values)))
-    return [point_of(value, run.values) for value in points]
-
-
-def _label(series: str, best: Best, run: Evidence) -> str:
-    return f"{series} ({best.codec})" if len(run.series[series]) > 1 else series
 
 
 def _gain(name: str, over: str, point: int, column: str, run: Evidence) -> Gain | None:
@@ -97,7 +97,7 @@ def _gain(name: str, over: str, point: int, column: str, run: Evidence) -> Gain 
     estimate = combination([(sign, a.sample), (-sign, b.sample)])
     if not decisive(estimate):
         return None
-    return Gain(_label(name, a, run), _label(over, b, run), point, estimate)
+    return Gain(run.label(name, a), run.label(over, b), point, estimate)
 
 
 def _none(claim: ClaimSection) -> Finding:
@@ -108,7 +108,7 @@ def _order(claim: OrderClaim, run: Evidence) -> Finding:
     gains: list[Gain] = []
     for upper, lower in pairwise(claim.series):
         for name, over in product(level(upper), level(lower)):
-            for point in _chosen(claim.points, run):
+            for point in run.points(claim.points):
                 gain = _gain(name, over, point, claim.metric, run)
                 if gain is None:
                     return _none(claim)
@@ -137,7 +137,7 @@ def _improvement(claim: ImprovementClaim, run: Evidence) -> Finding:
         return _none(claim)
     ends = [number(claim.metric, combination([(1, s.sample)]).value) for s in (a, b)]
     measured = (
-        f"{_label(claim.series, a, run)} {ends[0]}, {_label(claim.over, b, run)} {ends[1]}: "
+        f"{run.label(claim.series, a)} {ends[0]}, {run.label(claim.over, b)} {ends[1]}: "
         f"{100 * estimate.value:+.1f} %"
     )
     if claim.paper is not None:
@@ -199,7 +199,7 @@ def _mean_gain(
 def _comparable(claim: ComparableClaim, run: Evidence) -> Finding:
     gains = [
         _gain(claim.series, claim.other, point, claim.metric, run)
-        for point in _chosen(claim.points, run)
+        for point in run.points(claim.points)
     ]
     known = [gain for gain in gains if gain is not None]
     if len(known) < len(gains):

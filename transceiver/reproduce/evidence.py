@@ -12,16 +12,16 @@ import numpy as np
 from transceiver.counters import NAMES, Counters
 from transceiver.reproduce.paired import TRIALS, Sample, aligned, combination
 from transceiver.results import Row
-from transceiver.scenario.reproduction import FALLING, RATES, SCALARS
+from transceiver.scenario.reproduction import FALLING, RATES, SCALARS, Points, point_of
 
 COUNTS = {
     "coded_ber": ("coded_bit_errors", "coded_bits"),
     "info_ber": ("info_bit_errors", "info_bits"),
     "source_ber": ("source_bit_errors", "source_bits + length_bits"),
-    "ser": ("symbol_errors", "symbols"),
+    "ser": ("symbol_errors", "symbols * (coded_bits > 0)"),
     "bler": ("block_errors", "blocks"),
     "unconverged_rate": ("unconverged_blocks", "blocks"),
-    "fer": ("frame_errors", "frames - outage"),
+    "fer": ("frame_errors", "(frames - outage) * (source_bits > 0)"),
     "index_error_rate": ("index_errors", "indices"),
     "failure_rate": ("failure", "frames - outage"),
 }
@@ -102,6 +102,16 @@ class Evidence:
             return None
         chosen = means.index(max(means))
         return Best(codecs[chosen], samples[chosen])
+
+    def label(self, series: str, best: Best) -> str:
+        """A series in words, with its best codec where it has several."""
+        return f"{series} ({best.codec})" if len(self.series[series]) > 1 else series
+
+    def points(self, chosen: Points) -> list[int]:
+        """The numbers of the points that a claim is about."""
+        if isinstance(chosen, str):
+            return list(range(len(self.values)))
+        return [point_of(value, self.values) for value in chosen]
 
     def row(self, codec: str, point: int) -> Row | None:
         """The result row without metrics and ratios in dB; None where nothing was run."""

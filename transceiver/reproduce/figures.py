@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from transceiver.intervals import Estimate
 from transceiver.metrics_names import LABELS
 from transceiver.report.style import COLOURS, QUANTITIES, colour, marker, new_axes, save
+from transceiver.reproduce.bounds import Bound
 from transceiver.reproduce.evidence import Evidence
 from transceiver.reproduce.paired import combination
 from transceiver.reproduce.rate_claims import knots
@@ -21,9 +22,9 @@ from transceiver.scenario.reproduction import (
     RATES,
     SCALARS,
     CurvesFigure,
-    FigureSection,
     FlipProbabilityFigure,
     Paper,
+    PlotSection,
     RateFigure,
     point_of,
 )
@@ -36,23 +37,29 @@ COLUMN_LABELS = LABELS | {
 
 
 def draw(
-    figure: FigureSection,
+    figure: PlotSection,
     run: Evidence,
     files: WeightFiles,
     *,
     quantity: str,
     paper: Paper | None,
+    bound: Bound | None = None,
 ) -> Figure:
     """The figure that a scenario describes; ``quantity`` is what is swept."""
     match figure:
         case CurvesFigure():
-            drawn = _curves(figure, run, quantity)
+            drawn = _curves(figure, run, quantity, bound)
         case RateFigure():
             drawn = _rate(figure, run)
         case FlipProbabilityFigure():
             drawn = _flip_probabilities(figure, files)
         case _:
             assert_never(figure)
+    return entitled(drawn, paper)
+
+
+def entitled(drawn: Figure, paper: Paper | None) -> Figure:
+    """The figure, with the paper's name above it."""
     if paper is not None:
         title = f"{paper.figure} of {paper.title}" if paper.figure else paper.title
         drawn.suptitle(title, fontsize=9, wrap=True)
@@ -80,18 +87,27 @@ def column_estimate(run: Evidence, series: str, point: int, column: str) -> tupl
     return best.codec, combination([(1, best.sample)])
 
 
-def _curves(figure: CurvesFigure, run: Evidence, quantity: str) -> Figure:
+def _curves(figure: CurvesFigure, run: Evidence, quantity: str, bound: Bound | None) -> Figure:
     drawn, first = new_axes(width=6.4 * len(figure.metric))
     panels = [first]
     if len(figure.metric) > 1:
         drawn.clear()
         panels = list(drawn.subplots(1, len(figure.metric)))
     rising = sorted(range(len(run.values)), key=lambda point: run.values[point])
+    points = [run.values[point] for point in rising]
     for axes, column in zip(panels, figure.metric, strict=True):
         for label in figure.series:
             estimates = [column_estimate(run, label, point, column)[1] for point in rising]
-            points = [run.values[point] for point in rising]
-            _line(axes, points, estimates, list(figure.series), label)
+            if label in figure.dashed:
+                axes.plot(
+                    points, [e.value for e in estimates], label=label, linestyle="--",
+                    color=colour(list(figure.series), label), linewidth=2.2,
+                )  # fmt: skip
+            else:
+                _line(axes, points, estimates, list(figure.series), label)
+        if bound is not None and bound.has(column):
+            limit = [bound.estimate(point, column).value for point in rising]
+            axes.plot(points, limit, label=bound.label, linestyle=":", color="black")
         shown = [y for line in axes.lines for y in np.asarray(line.get_ydata()) if y == y]
         if column in RATES and shown and min(shown) > 0:
             axes.set_yscale("log")

@@ -60,13 +60,17 @@ def number(column: str, value: float) -> str:
     return f"{value:.4g}{' dB' if column == 'psnr' else ''}"
 
 
-def interval(estimate: Estimate, *, percent: bool = False) -> str:
-    """An interval in brackets.
+def interval(estimate: Estimate, *, percent: bool = False, signed: bool = True) -> str:
+    """An interval in brackets, of a difference or (``signed=False``) of a value.
 
     >>> interval(Estimate(0.1, 0.05, 0.15)), interval(Estimate(0.1, 0.05, 0.15), percent=True)
     ('[+0.05, +0.15]', '[+5.0 %, +15.0 %]')
+    >>> interval(Estimate(31.24, 31.1159, 31.364), signed=False)
+    '[31.12, 31.36]'
     """
     if not decisive(estimate):
         return ""
     ends = (estimate.low, estimate.high)
+    if not signed:
+        return f"[{', '.join(f'{e:.4g}' for e in ends)}]"
     return f"[{', '.join(f'{100 * e:+.1f} %' if percent else f'{e:+.3g}' for e in ends)}]"

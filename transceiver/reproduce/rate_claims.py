@@ -12,7 +12,8 @@ from transceiver.intervals import Estimate
 from transceiver.reproduce.evidence import Evidence
 from transceiver.reproduce.finding import TOO_LITTLE, Finding, Verdict, amount, decisive, interval
 from transceiver.reproduce.paired import Sample, combination
-from transceiver.scenario.reproduction import FALLING, RateOrderClaim, point_of
+from transceiver.scenario.reproduction import FALLING, point_of
+from transceiver.scenario.reproduction_claims import RateOrderClaim
 
 
 @dataclass(frozen=True)

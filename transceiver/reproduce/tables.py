@@ -10,6 +10,7 @@ from rich.table import Table
 
 from transceiver.intervals import Estimate
 from transceiver.report.style import QUANTITIES
+from transceiver.reproduce.bounds import Bound
 from transceiver.reproduce.evidence import Evidence
 from transceiver.reproduce.figures import column_estimate
 from transceiver.reproduce.finding import Finding, decisive
@@ -52,13 +53,16 @@ def claims_markdown(
     return "\n".join(lines) + (f"\n{numbers}" if numbers else "")
 
 
-def numbers_markdown(figure: FigureSection | None, run: Evidence, *, quantity: str) -> str:
+def numbers_markdown(
+    figure: FigureSection | None, run: Evidence, *, quantity: str, bound: Bound | None = None
+) -> str:
     """The values that the figure shows, with 95 % intervals and the codec of each series."""
     parts: list[str] = []
     if isinstance(figure, CurvesFigure):
         at = QUANTITIES.get(quantity, quantity)
         for column in figure.metric:
             body = []
+            limit = bound if bound is not None and bound.has(column) else None
             for point, value in enumerate(run.values):
                 found = [column_estimate(run, label, point, column) for label in figure.series]
                 cells = [
@@ -67,8 +71,11 @@ def numbers_markdown(figure: FigureSection | None, run: Evidence, *, quantity: s
                     else _value(estimate)
                     for label, (codec, estimate) in zip(figure.series, found, strict=True)
                 ]
+                if limit is not None:
+                    cells.append(_value(limit.estimate(point, column)))
                 body.append([f"{value:g}", *cells])
-            parts += [f"## {column}", "", *_markdown([at, *figure.series], body)]
+            header = [at, *figure.series, *([limit.label] if limit is not None else [])]
+            parts += [f"## {column}", "", *_markdown(header, body)]
     if isinstance(figure, RateFigure):
         body = []
         place = point_of(figure.point, run.values)

@@ -13,7 +13,7 @@ from semcodec.errors import WeightsError
 from transceiver.catalog import find_weights
 from transceiver.reproduce.finding import Finding, verdict
 from transceiver.scenario import Scenario, ScenarioError
-from transceiver.scenario.reproduction import WeightsClaim, level
+from transceiver.scenario.reproduction_claims import WeightsClaim, level
 
 MODEL = "system32"
 """The kind of network whose files have the tables that claims speak of."""

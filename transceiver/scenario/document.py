@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 from pydantic import Field, Tag, model_validator
 
 from transceiver.scenario.phy import BscChannel, Phy, Qam
-from transceiver.scenario.reproduction import ClaimSection, FigureSection, Paper
+from transceiver.scenario.reproduction import FigureSection, Paper
 from transceiver.scenario.reproduction_check import problems as reproduction_problems
+from transceiver.scenario.reproduction_claims import ClaimSection
 from transceiver.scenario.section import Number, Section, SectionOrValue
 from transceiver.scenario.source import (
     AmcPlan,
+    AnalogCodec,
     BitsSource,
     CodecSection,
     FixedPlan,
@@ -21,19 +23,22 @@ from transceiver.scenario.source import (
     SourceBitsOf,
     SymbolsOf,
     SystemCodec,
+    TrainedCodec,
 )
 
 TAPS = (
     "image", "indices", "codebooks", "payload", "source_bits", "info_bits", "coded_bits",
-    "bits_per_symbol", "symbols", "gain", "received", "equalized", "llrs", "coded_bits_hard",
-    "info_bits_hat", "source_bits_hat", "indices_hat", "payload_hat", "image_hat",
+    "bits_per_symbol", "values", "symbols", "gain", "received", "equalized", "llrs",
+    "coded_bits_hard", "info_bits_hat", "source_bits_hat", "values_hat", "indices_hat",
+    "payload_hat", "image_hat",
 )  # fmt: skip
 """The names of the taps, in signal order."""
 
 TapName: TypeAlias = Literal[
     "image", "indices", "codebooks", "payload", "source_bits", "info_bits", "coded_bits",
-    "bits_per_symbol", "symbols", "gain", "received", "equalized", "llrs", "coded_bits_hard",
-    "info_bits_hat", "source_bits_hat", "indices_hat", "payload_hat", "image_hat",
+    "bits_per_symbol", "values", "symbols", "gain", "received", "equalized", "llrs",
+    "coded_bits_hard", "info_bits_hat", "source_bits_hat", "values_hat", "indices_hat",
+    "payload_hat", "image_hat",
 ]  # fmt: skip
 
 
@@ -198,10 +203,11 @@ class Scenario(Section):
                 )
             budget = getattr(codec, "budget", None)
             if isinstance(budget, SymbolsOf | SourceBitsOf):
-                others = [n for n, c in self.codecs.items() if c.kind in ("vq", "system32")]
+                others = self._spending(bits=isinstance(budget, SourceBitsOf))
                 if budget.codec not in others:
                     yield (
-                        f"codecs.{name}.budget.codec must be a codec of kind vq or system32 "
+                        f"codecs.{name}.budget.codec must be a codec with weights"
+                        f"{' that sends bits' if isinstance(budget, SourceBitsOf) else ''} "
                         f"({', '.join(others) or 'there is none'}), got {budget.codec}"
                     )
             bsc = isinstance(self.phy_of(name).channel, BscChannel)
@@ -212,8 +218,19 @@ class Scenario(Section):
                     f"got {self.sweep.quantity}"
                 )
 
+            if isinstance(codec, AnalogCodec) and (bsc or self.sweep.quantity == "ebn0_db"):
+                yield (
+                    f"codecs.{name}: {codec.kind} sends no bits, so it needs a channel with "
+                    "symbols and a sweep over esn0_db or normalized_snr_db"
+                )
+
         for name in self.codecs:
             yield from self._plan_problems(name)
+
+    def _spending(self, *, bits: bool) -> list[str]:
+        """The codecs whose symbols (or bits) a budget can name."""
+        trained = [n for n, c in self.codecs.items() if isinstance(c, TrainedCodec)]
+        return [n for n in trained if not (bits and isinstance(self.codecs[n], AnalogCodec))]
 
     def _plan_problems(self, name: str) -> Iterator[str]:
         codec, phy = self.codecs[name], self.phy_of(name)

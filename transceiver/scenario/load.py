@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from transceiver.scenario.document import Lpips, Scenario
-from transceiver.scenario.source import AmcPlan, CodecSection, VqCodec
+from transceiver.scenario.source import AmcPlan, CodecSection, TrainedCodec
 
 Checked = TypeVar("Checked")
 
@@ -118,7 +118,7 @@ def _anchored(scenario: Scenario, folder: Path) -> Scenario:
 
     def anchored(codec: CodecSection) -> CodecSection:
         update: dict[str, object] = {}
-        if isinstance(codec, VqCodec) and codec.weights.endswith(".safetensors"):
+        if isinstance(codec, TrainedCodec) and codec.weights.endswith(".safetensors"):
             update["weights"] = anchor(codec.weights)
         plan = getattr(codec, "plan", None)
         if isinstance(plan, AmcPlan) and plan.table.endswith((".yaml", ".yml")):

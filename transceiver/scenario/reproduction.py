@@ -1,8 +1,9 @@
-"""The sections ``paper``, ``figure`` and ``claims``: what a scenario reproduces of a paper.
+"""The sections ``paper`` and ``figure``: what a scenario reproduces of a paper.
 
-They change no number of a run and are no part of what a run stores: a claim may be put differently
-after the run. A *series* is what a paper draws as one curve: a label of ``figure.series``, or a
-codec by its name. Of a series of several codecs the best counts, at each point anew.
+They and the claims (`transceiver.scenario.reproduction_claims`) change no number of a run and are
+no part of what a run stores: a claim may be put differently after the run. A *series* is what a
+paper draws as one curve: a label of ``figure.series``, or a codec by its name. Of a series of
+several codecs the best counts, at each point anew.
 """
 
 import math
@@ -33,20 +34,17 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def _list_or_value(value: object) -> str:
+def list_or_value(value: object) -> str:
+    """Which of the two forms a key takes, for a discriminator."""
     return "~list" if isinstance(value, list) else "~value"
 
 
-_Names: TypeAlias = Annotated[list[str], Field(min_length=1)]
-_Level: TypeAlias = Annotated[
-    Annotated[_Names, Tag("~list")] | Annotated[str, Tag("~value")], Discriminator(_list_or_value)
-]
-"""One name, or several that stand side by side."""
+Names: TypeAlias = Annotated[list[str], Field(min_length=1)]
 
 Points: TypeAlias = Annotated[
     Annotated[list[Number], Field(min_length=1), Tag("~list")]
     | Annotated[Literal["all"], Tag("~value")],
-    Discriminator(_list_or_value),
+    Discriminator(list_or_value),
 ]
 
 
@@ -63,12 +61,24 @@ class _Drawn(Section):
     y_label: str | None = None
 
 
+class CapacityBound(Section):
+    """What a byte codec reaches with as many bits as the channel's capacity grants its symbols."""
+
+    kind: Literal["capacity"]
+    codec: str
+    """Its budget is ``cbr``, its channel ``awgn``."""
+    label: str = "capacity bound"
+
+
 class CurvesFigure(_Drawn):
     """A column over the swept quantity, a curve for each series; several columns side by side."""
 
     kind: Literal["curves"]
-    metric: Annotated[_Names, BeforeValidator(_as_list)]
-    series: Annotated[dict[str, _Names], Field(min_length=1)]
+    metric: Annotated[Names, BeforeValidator(_as_list)]
+    series: Annotated[dict[str, Names], Field(min_length=1)]
+    dashed: list[str] = []
+    """Series drawn as a dashed line alone, such as the best of all others."""
+    bound: CapacityBound | None = None
 
 
 class RateFigure(_Drawn):
@@ -77,7 +87,7 @@ class RateFigure(_Drawn):
     kind: Literal["rate"]
     metric: str
     point: Number
-    series: Annotated[dict[str, _Names], Field(min_length=1)]
+    series: Annotated[dict[str, Names], Field(min_length=1)]
 
 
 class FlipProbabilityFigure(_Drawn):
@@ -87,101 +97,34 @@ class FlipProbabilityFigure(_Drawn):
     codec: str
 
 
-FigureSection: TypeAlias = Annotated[
-    CurvesFigure | RateFigure | FlipProbabilityFigure, Field(discriminator="kind")
-]
+class Crop(Section):
+    """A part of a picture [pixels]."""
+
+    top: Annotated[int, Field(ge=0)]
+    left: Annotated[int, Field(ge=0)]
+    height: Annotated[int, Field(ge=1)]
+    width: Annotated[int, Field(ge=1)]
 
 
-class _Claim(Section):
-    text: Annotated[str, Field(min_length=1)]
-    """What the paper says."""
-    found: str = ""
-    """What was found out about a claim that does not hold."""
+class PicturesFigure(Section):
+    """One image as each series brings it across at some points, with the metrics of each."""
+
+    kind: Literal["pictures"]
+    image: Annotated[
+        Annotated[int, Field(ge=0), Tag("~number")] | Annotated[str, Tag("~name")],
+        Discriminator(lambda value: "~name" if isinstance(value, str) else "~number"),
+    ]
+    """Its name, or its number from 0."""
+    series: Annotated[dict[str, Names], Field(min_length=1)]
+    points: Annotated[list[Number], Field(min_length=1)]
+    crop: Crop | None = None
+    """Only this part is shown of what arrives."""
 
 
-class OrderClaim(_Claim):
-    """Every series is at least as good as each of the next level, at every point."""
+PlotSection: TypeAlias = CurvesFigure | RateFigure | FlipProbabilityFigure
+"""Figures that show numbers of a run."""
 
-    kind: Literal["order"]
-    series: Annotated[list[_Level], Field(min_length=2)]
-    metric: str
-    points: Points = "all"
-    strict: bool = False
-    """Every difference must be significant."""
-
-
-class ImprovementClaim(_Claim):
-    """A series is better than another by a fraction of the other's value."""
-
-    kind: Literal["improvement"]
-    series: str
-    over: str
-    metric: str
-    point: Number
-    paper: Number | None = None
-    """The fraction that the paper states."""
-    least: Number = 0.0
-    """The fraction that the interval must lie above."""
-
-
-class GainFallsClaim(_Claim):
-    """The gain over another series is larger over the lower half of the points than the upper."""
-
-    kind: Literal["gain_falls"]
-    series: str
-    over: str
-    metric: str
-
-
-class ComparableClaim(_Claim):
-    """Two series differ by at most ``within`` at each point."""
-
-    kind: Literal["comparable"]
-    series: str
-    other: str
-    metric: str
-    within: Annotated[Number, Field(gt=0)]
-    points: Points = "all"
-
-
-class TrendClaim(_Claim):
-    """A column of a codec never turns over the sweep, and its ends differ."""
-
-    kind: Literal["trend"]
-    codec: str
-    column: str
-    direction: Literal["falls", "rises"]
-
-
-class WeightsClaim(_Claim):
-    """A property of weight files: of codecs, or of codebooks written ``codec:1``."""
-
-    kind: Literal["weights"]
-    quantity: Literal["mean_flip", "index_entropy", "codewords_used", "parameters", "bytes"]
-    of: Annotated[list[_Level], Field(min_length=2)]
-    """In order; the parameters or bytes of several codecs in brackets are added up."""
-    direction: Literal["falls", "rises", "equal"]
-
-
-class RateOrderClaim(_Claim):
-    """Every series lies above the next one in a metric over source bits."""
-
-    kind: Literal["rate_order"]
-    series: Annotated[_Names, Field(min_length=2)]
-    metric: str
-    point: Number
-
-
-ClaimSection: TypeAlias = Annotated[
-    OrderClaim
-    | ImprovementClaim
-    | GainFallsClaim
-    | ComparableClaim
-    | TrendClaim
-    | WeightsClaim
-    | RateOrderClaim,
-    Field(discriminator="kind"),
-]
+FigureSection: TypeAlias = Annotated[PlotSection | PicturesFigure, Field(discriminator="kind")]
 
 
 def series_of(figure: FigureSection | None, codecs: Sequence[str]) -> dict[str, list[str]]:
@@ -190,8 +133,9 @@ def series_of(figure: FigureSection | None, codecs: Sequence[str]) -> dict[str, 
     >>> series_of(None, ["vq", "bpg"])
     {'vq': ['vq'], 'bpg': ['bpg']}
     """
-    labels = figure.series if isinstance(figure, CurvesFigure | RateFigure) else {}
-    return {name: [name] for name in codecs} | labels
+    if isinstance(figure, FlipProbabilityFigure | None):
+        return {name: [name] for name in codecs}
+    return {name: [name] for name in codecs} | figure.series
 
 
 def point_of(value: float, values: Sequence[float]) -> int:
@@ -208,12 +152,3 @@ def point_of(value: float, values: Sequence[float]) -> int:
             return point
     shown = ", ".join(f"{v:g}" for v in values)
     raise ValueError(f"must be a point of the sweep ({shown}), got {value:g}")
-
-
-def level(names: str | list[str]) -> list[str]:
-    """The names that stand side by side.
-
-    >>> level("vq"), level(["vq", "bpg"])
-    (['vq'], ['vq', 'bpg'])
-    """
-    return [names] if isinstance(names, str) else names

@@ -6,24 +6,36 @@ from typing import TYPE_CHECKING
 from transceiver.scenario.reproduction import (
     RATES,
     SCALARS,
-    ClaimSection,
-    ComparableClaim,
+    CapacityBound,
+    CurvesFigure,
     FigureSection,
     FlipProbabilityFigure,
+    PicturesFigure,
+    RateFigure,
+    point_of,
+    series_of,
+)
+from transceiver.scenario.reproduction_claims import (
+    AtLeastClaim,
+    ClaimSection,
+    CliffClaim,
+    CliffOrderClaim,
+    CliffShiftClaim,
+    ComparableClaim,
     GainFallsClaim,
     ImprovementClaim,
+    LevelClaim,
     OrderClaim,
-    RateFigure,
     RateOrderClaim,
     TrendClaim,
     WeightsClaim,
     level,
-    point_of,
-    series_of,
 )
 
 if TYPE_CHECKING:
     from transceiver.scenario.document import Scenario
+
+_OF_SWEEPS = GainFallsClaim | CliffClaim | CliffOrderClaim | CliffShiftClaim
 
 
 def problems(
@@ -38,14 +50,18 @@ def problems(
     series = series_of(figure, codecs)
     if figure is not None:
         yield from _figure_problems(figure, codecs, weighted, values, metrics)
+    if isinstance(figure, CurvesFigure) and figure.bound is not None:
+        yield from _bound(figure, figure.bound, scenario, metrics)
+    if isinstance(figure, PicturesFigure) and scenario.images is None:
+        yield "figure: pictures needs images, got codecs of kind bits"
     for i, claim in enumerate(claims):
         key = f"claims.{i}"
-        if isinstance(claim, OrderClaim | ComparableClaim) and claim.points != "all":
+        if isinstance(claim, OrderClaim | ComparableClaim | AtLeastClaim) and claim.points != "all":
             yield from _points(f"{key}.points", claim.points, values)
-        if isinstance(claim, ImprovementClaim | RateOrderClaim):
+        if isinstance(claim, ImprovementClaim | RateOrderClaim | LevelClaim):
             yield from _points(f"{key}.point", [claim.point], values)
-        if isinstance(claim, GainFallsClaim) and len(values) < 2:
-            yield f"{key}: gain_falls needs a sweep of at least 2 points, got 1"
+        if isinstance(claim, _OF_SWEEPS) and len(values) < 2:
+            yield f"{key}: {claim.kind} needs a sweep of at least 2 points, got 1"
         match claim:
             case WeightsClaim():
                 yield from _weights(key, claim, weighted)
@@ -56,8 +72,14 @@ def problems(
                 continue
             case OrderClaim():
                 named = {"series": [n for names in claim.series for n in level(names)]}
-            case RateOrderClaim():
+            case RateOrderClaim() | CliffOrderClaim():
                 named = {"series": claim.series}
+            case LevelClaim() | AtLeastClaim():
+                named = {"series": [claim.series]}
+            case CliffClaim():
+                named = {"series": [claim.series], "over": [claim.over] if claim.over else []}
+            case CliffShiftClaim():
+                named = {"series": claim.series, "over": claim.over}
             case ComparableClaim():
                 named = {"series": [claim.series], "other": [claim.other]}
             case _:
@@ -79,18 +101,49 @@ def _figure_problems(
         return
     for label, names in figure.series.items():
         yield from _known(f"figure.series.{label}", names, codecs)
+    shared = [label for label, names in figure.series.items() if len(names) > 1]
+    if isinstance(figure, PicturesFigure):
+        yield from _points("figure.points", figure.points, values)
+        if shared and not metrics:
+            yield "figure.series: the best of several codecs needs a metric, got none"
+        return
     compared = [*metrics, *RATES]
     if isinstance(figure, RateFigure):
         yield from _points("figure.point", [figure.point], values)
         yield from _known("figure.metric", [figure.metric], compared)
         return
+    yield from _known("figure.dashed", figure.dashed, list(figure.series))
     yield from _known("figure.metric", figure.metric, [*compared, *SCALARS])
     if figure.y_label is not None and len(figure.metric) > 1:
         yield f"figure.y_label must be left out for {len(figure.metric)} metrics"
-    shared = [label for label, names in figure.series.items() if len(names) > 1]
     for column in figure.metric:
         if column in SCALARS and shared:
             yield f"figure.series: the best of several codecs needs a metric, got {column}"
+
+
+def _bound(
+    figure: CurvesFigure, bound: CapacityBound, scenario: "Scenario", metrics: Sequence[str]
+) -> Iterator[str]:
+    """A capacity needs white noise, and the symbols of a codec by its budget."""
+    if bound.label in figure.series:
+        yield f"figure.bound.label must differ from those of the series, got {bound.label}"
+    if not set(figure.metric) & set(metrics):
+        yield f"figure.bound needs a metric of pictures in figure.metric, got {figure.metric}"
+    if scenario.sweep.quantity != "esn0_db":
+        yield f"figure.bound: capacity needs a sweep over esn0_db, got {scenario.sweep.quantity}"
+    limited = [
+        name
+        for name, codec in scenario.codecs.items()
+        if getattr(getattr(codec, "budget", None), "kind", None) == "cbr"
+    ]
+    if bound.codec not in limited:
+        yield (
+            f"figure.bound.codec must be a codec with budget cbr ({', '.join(limited) or 'none'}), "
+            f"got {bound.codec}"
+        )
+    elif scenario.phy_of(bound.codec).channel.kind != "awgn":
+        channel = scenario.phy_of(bound.codec).channel.kind
+        yield f"figure.bound: capacity needs channel awgn, got {channel} for {bound.codec}"
 
 
 def _weights(key: str, claim: WeightsClaim, weighted: Sequence[str]) -> Iterator[str]:

@@ -120,12 +120,41 @@ class BitsSource(_Codec):
     plan: CodedPlan = FixedPlan()
 
 
-class VqCodec(_Codec):
-    """A trained vector-quantised model: a shipped name or a path to ``.safetensors``."""
+class TrainedCodec(_Codec):
+    """A codec with weights: a shipped name or a path to ``.safetensors``."""
+
+    weights: str
+
+
+class VqCodec(TrainedCodec):
+    """VQ-VAE."""
 
     kind: Literal["vq"]
-    weights: str
     plan: CodedPlan = FixedPlan()
+
+
+class VqDeepScCodec(TrainedCodec):
+    """VQ-DeepSC: indices on grids of several scales, the coarsest first."""
+
+    kind: Literal["vq_deepsc"]
+    plan: CodedPlan = FixedPlan()
+
+
+class MocRvqCodec(TrainedCodec):
+    """MOC-RVQ: octonary indices, level by level, each an axis of 64-QAM with ``axes: split``."""
+
+    kind: Literal["moc_rvq"]
+    plan: CodedPlan = FixedPlan()
+    levels: Annotated[int, Field(ge=1)] | None = None
+    """Send only the first so many residual levels."""
+    nrb: bool | None = None
+    """Whether the receiver uses the noise reduction block; by default where the weights have it."""
+
+
+class AnalogCodec(TrainedCodec):
+    """UNet-DeepJSCC or JSCC-96: real values, no bits, no code, no constellation."""
+
+    kind: Literal["unet_jscc", "jscc"]
 
 
 class JcapPlan(Section):
@@ -180,11 +209,10 @@ StreamSection: TypeAlias = Annotated[
 ]
 
 
-class SystemCodec(_Codec):
-    """A system for small pictures: a shipped name or a path to ``.safetensors``."""
+class SystemCodec(TrainedCodec):
+    """A system for small pictures."""
 
     kind: Literal["system32"]
-    weights: str
     plan: SystemPlan = FixedPlan()
     stream: StreamSection = FixedStream()
     decode: Literal["hard", "soft"] = "hard"
@@ -273,6 +301,14 @@ class WebpCodec(_ByteCodec):
 
 
 CodecSection: TypeAlias = Annotated[
-    BitsSource | VqCodec | SystemCodec | BpgCodec | JpegCodec | WebpCodec,
+    BitsSource
+    | VqCodec
+    | VqDeepScCodec
+    | MocRvqCodec
+    | AnalogCodec
+    | SystemCodec
+    | BpgCodec
+    | JpegCodec
+    | WebpCodec,
     Field(discriminator="kind"),
 ]

@@ -12,19 +12,24 @@ from torch import Tensor
 from semcodec import weights
 from semcodec.errors import WeightsError
 
-_CODEWORDS = {"vqvae": "codebook.codewords", "system32": "quantizer.codewords"}
-"""The tensor of the codewords, by model: [K, D] or [V, K, D]."""
+_CODEWORDS = {
+    "vqvae": "codebook.codewords",
+    "system32": "quantizer.codewords",
+    "moc-rvq": "quantizer.codewords",
+}
+"""The tensor of the codewords, by model: [K, D], [V, K, D] or [levels, heads, K, D]."""
 
 _BY_CODEWORD = {
     "vqvae": {"codewords": 0, "counts": 0, "sums": 0},
     "system32": {"codewords": 1, "probability": 1, "rate_bias": 1},
+    "moc-rvq": {"codewords": 2},
 }
 """Tensors of the same part with an axis of codewords, and which axis it is."""
 
-_BY_BIT = {"vqvae": set[str](), "system32": {"flip_probability"}}
+_BY_BIT = {"vqvae": set[str](), "system32": {"flip_probability"}, "moc-rvq": set[str]()}
 """Tensors that stay as they are: they belong to a label's bits."""
 
-_BY_LABELLING = {"vqvae": set[str](), "system32": {"distortion"}}
+_BY_LABELLING = {"vqvae": set[str](), "system32": {"distortion"}, "moc-rvq": set[str]()}
 """Tensors measured over a channel, which hold for the labels that they were measured with."""
 
 
@@ -59,7 +64,9 @@ class CodebookFile:
 
 
 def read_codebooks(path: Path) -> CodebookFile:
-    """Read the codebooks of a ``vqvae`` or ``system32`` file.
+    """Read the codebooks of a ``vqvae``, ``system32`` or ``moc-rvq`` file.
+
+    Those of MOC-RVQ come head by head of the first level, then of the next one.
 
     Probabilities are stored as float16; they are divided by their sum, which may be off by 1 %.
 
@@ -76,6 +83,8 @@ def read_codebooks(path: Path) -> CodebookFile:
     codewords = content.tensors[name].to(torch.float32)
     if model == "vqvae":
         codewords = codewords[None]
+    elif model == "moc-rvq" and codewords.dim() == 4:
+        codewords = codewords.flatten(0, 1)
     if codewords.dim() != 3 or codewords.shape[1] < 2 or codewords.shape[1].bit_count() != 1:
         raise WeightsError(
             f"{path.name}: {name} must be codewords of D components, their number a power of two "
@@ -147,7 +156,9 @@ def write_reordered(
 def _permuted(tensor: Tensor, orders: Tensor, *, axis: int) -> Tensor:
     if axis == 0:
         return tensor[orders[0]]
-    return torch.stack([part[order] for part, order in zip(tensor, orders, strict=True)])
+    books = tensor.flatten(0, axis - 1)
+    permuted = [part[order] for part, order in zip(books, orders, strict=True)]
+    return torch.stack(permuted).reshape(tensor.shape)
 
 
 def _model(path: Path) -> str | None:

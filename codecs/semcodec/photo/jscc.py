@@ -10,7 +10,6 @@ visible stage of its own, `semcodec.analog`.
 
 from torch import Tensor, nn
 
-from semcodec.photo.tiles import pad_to_multiple
 from semcodec.photo.vqgan import STRIDE, Vqgan, VqganConfig
 
 CHANNELS = 96
@@ -52,7 +51,7 @@ class JsccNetwork(nn.Module):
             pictures: ``[B, 3, H, W]`` in [0, 1] of any size; sides that are no multiples of 8 are
                 continued by their last row and column.
         """
-        latents = self.autoencoder.encode(pad_to_multiple(pictures, multiple=STRIDE))
+        latents = self.autoencoder.encode_any(pictures)
         return latents.movedim(1, -1).flatten(1)
 
     def decode(self, values: Tensor, height: int, width: int) -> Tensor:
@@ -69,4 +68,4 @@ class JsccNetwork(nn.Module):
             )
         rows, columns = -(-height // STRIDE), -(-width // STRIDE)
         latents = values.reshape(-1, rows, columns, self.config.latent_channels).movedim(-1, 1)
-        return self.autoencoder.decode(latents)[..., :height, :width]
+        return self.autoencoder.decode_any(latents, height, width)

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from semcodec.photo.moc import MocRvq, Quantized, straight_through
 from semcodec.photo.noise_reduction import NoiseReduction, NoiseReductionConfig
-from semcodec.photo.tiles import pad_to_multiple
 from semcodec.photo.vqgan import STRIDE, Vqgan, VqganConfig
 
 
@@ -150,7 +149,7 @@ class MocRvqNetwork(nn.Module):
                 continued by their last row and column.
             levels: n; all of them by default.
         """
-        latents = self.autoencoder.encode(pad_to_multiple(pictures, multiple=STRIDE))
+        latents = self.autoencoder.encode_any(pictures)
         return self.quantizer.quantize(latents, levels=levels).indices
 
     @torch.no_grad()
@@ -178,7 +177,7 @@ class MocRvqNetwork(nn.Module):
         if refine:
             levels = indices.shape[1]
             vectors = self.quantizer.quantize(self.refine(vectors), levels=levels).vectors
-        return self.autoencoder.decode(vectors)[..., :height, :width]
+        return self.autoencoder.decode_any(vectors, height, width)
 
     def displacement(self, sent: Tensor, received: Tensor) -> Tensor:
         """Distance ||e_i - e_j|| of the codewords sent and received, each in its own codebook.

@@ -54,7 +54,9 @@ class MocRvqCodec:
             raise ValueError(f"levels must be 1 to {most}, got {levels}")
         has_block = network.noise_reduction is not None
         if refine and not has_block:
-            raise ValueError(f"refine needs weights with a noise reduction block, got {path.stem}")
+            raise ValueError(
+                f"a noise reduction block must be in the weights, got none in {path.stem}"
+            )
         return MocRvqCodec(
             network, content.sha256, levels or most, has_block if refine is None else refine
         )

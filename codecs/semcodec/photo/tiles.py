@@ -16,6 +16,9 @@ from itertools import pairwise
 from torch import Tensor
 from torch.nn import functional as F
 
+MAX_PIXELS = 2**21
+"""Pixels that a network sees at once; larger pictures are cut into tiles."""
+
 
 def pad_to_multiple(pictures: Tensor, *, multiple: int) -> Tensor:
     """Pictures ``[B, C, H, W]`` continued by their last row and column to multiples of a number.
@@ -206,6 +209,22 @@ def run_tiled(
                 kept = part[..., top - y : bottom - y, left - x : right - x]
                 whole[..., top:bottom, left:right] = kept
     return outputs
+
+
+def in_tiles(
+    function: Callable[[list[Tensor]], Sequence[Tensor]],
+    inputs: Sequence[Tensor],
+    *,
+    height: int,
+    width: int,
+    multiple: int,
+    margin: int,
+) -> list[Tensor]:
+    """As `run_tiled` where the padded picture has more than `MAX_PIXELS`, else at once."""
+    if height * width <= MAX_PIXELS:
+        return list(function(list(inputs)))
+    plan = plan_tiles(height, width, multiple=multiple, margin=margin, max_pixels=MAX_PIXELS)
+    return run_tiled(function, inputs, plan=plan)
 
 
 def _stride(tensor: Tensor, height: int, width: int, multiple: int) -> int:

@@ -15,11 +15,13 @@ decoder's own maps number c_l / 2 at scale l (c_0 at full resolution), next to t
 up-sampling is a transposed convolution of stride 2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from semcodec.photo.tiles import in_tiles, pad_to_multiple
 
 STRIDE = 16
 """Pixels along each side of a cell of the coarsest scale; the sides of pictures are multiples."""
@@ -164,3 +166,38 @@ class UNetDecoder(nn.Module):
                 x = torch.cat([x, finer[scale]], dim=1)
             x = self.up[str(scale)](x)
         return self.last(x) + 0.5  # type: ignore[no-any-return]
+
+
+def run_encoder(function: Callable[[Tensor], Sequence[Tensor]], pictures: Tensor) -> list[Tensor]:
+    """What ``function`` makes of pictures of any size: padded, large ones in tiles.
+
+    Args:
+        function: Pictures ``[B, 3, H, W]``, sides multiples of 16, to grids of several scales, by
+            an encoder and what looks at single cells.
+        pictures: In [0, 1]; sides that are no multiples of 16 are continued by their last row and
+            column.
+    """
+    padded = pad_to_multiple(pictures, multiple=STRIDE)
+    return in_tiles(
+        lambda tile: function(tile[0]),
+        [padded],
+        height=padded.shape[-2],
+        width=padded.shape[-1],
+        multiple=STRIDE,
+        margin=ENCODER_CONTEXT,
+    )
+
+
+def run_decoder(
+    function: Callable[[list[Tensor]], Tensor], grids: Sequence[Tensor], height: int, width: int
+) -> Tensor:
+    """Pictures ``[B, 3, height, width]`` that ``function`` makes of grids: large ones in tiles."""
+    (pictures,) = in_tiles(
+        lambda tile: [function(tile)],
+        grids,
+        height=height + -height % STRIDE,
+        width=width + -width % STRIDE,
+        multiple=STRIDE,
+        margin=DECODER_CONTEXT,
+    )
+    return pictures[..., :height, :width]

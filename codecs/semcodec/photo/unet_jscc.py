@@ -11,8 +11,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from semcodec.photo.tiles import pad_to_multiple
-from semcodec.photo.unet import STRIDE, UNetConfig, UNetDecoder, UNetEncoder
+from semcodec.photo.unet import (
+    STRIDE,
+    UNetConfig,
+    UNetDecoder,
+    UNetEncoder,
+    run_decoder,
+    run_encoder,
+)
 
 
 @dataclass(frozen=True)
@@ -87,11 +93,11 @@ class UNetJsccNetwork(nn.Module):
             pictures: ``[B, 3, H, W]`` in [0, 1] of any size; sides that are no multiples of 16
                 are continued by their last row and column.
         """
-        return self.pack(self.encode_scales(pad_to_multiple(pictures, multiple=STRIDE)))
+        return self.pack(run_encoder(self.encode_scales, pictures))
 
     def decode(self, values: Tensor, height: int, width: int) -> Tensor:
         """Pictures ``[B, 3, height, width]``, not clipped, of values ``[B, n]``."""
-        return self.decode_scales(self.unpack(values, height, width))[..., :height, :width]
+        return run_decoder(self.decode_scales, self.unpack(values, height, width), height, width)
 
     def encode_scales(self, pictures: Tensor) -> list[Tensor]:
         """Values as grids ``[B, v_l, H/2^l, W/2^l]``; sides are multiples of 16."""

@@ -14,8 +14,14 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from semcodec.photo.tiles import pad_to_multiple
-from semcodec.photo.unet import STRIDE, UNetConfig, UNetDecoder, UNetEncoder
+from semcodec.photo.unet import (
+    STRIDE,
+    UNetConfig,
+    UNetDecoder,
+    UNetEncoder,
+    run_decoder,
+    run_encoder,
+)
 from semcodec.vq.codebook import EmaCodebook, Quantized
 
 VARIANTS: Mapping[int, tuple[int, int, int, int]] = MappingProxyType(
@@ -162,9 +168,11 @@ class VqDeepScNetwork(nn.Module):
             pictures: ``[B, 3, H, W]`` in [0, 1] of any size; sides that are no multiples of 16
                 are continued by their last row and column.
         """
-        features = self.encoder(pad_to_multiple(pictures, multiple=STRIDE))
+        return run_encoder(self._nearest, pictures)
+
+    def _nearest(self, pictures: Tensor) -> list[Tensor]:
         grids = []
-        for book, feature in zip(self.books(), features, strict=True):
+        for book, feature in zip(self.books(), self.encoder(pictures), strict=True):
             cells = feature.movedim(1, -1)
             nearest = book.nearest(cells.reshape(-1, book.dimension))
             grids.append(nearest.reshape(cells.shape[:-1]))
@@ -179,5 +187,8 @@ class VqDeepScNetwork(nn.Module):
                 f"grids must be {shapes} for {width} x {height} pixels, "
                 f"got {[tuple(grid.shape[-2:]) for grid in grids]}"
             )
+        return run_decoder(self._pictures, grids, height, width)
+
+    def _pictures(self, grids: Sequence[Tensor]) -> Tensor:
         vectors = [book.lookup(grid) for book, grid in zip(self.books(), grids, strict=True)]
-        return self.decoder(vectors)[..., :height, :width]  # type: ignore[no-any-return]
+        return self.decoder(vectors)  # type: ignore[no-any-return]

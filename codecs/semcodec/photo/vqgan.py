@@ -17,8 +17,14 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from semcodec.photo.tiles import in_tiles, pad_to_multiple
+
 STRIDE = 8
 """Pixels along each side of a latent cell."""
+
+CONTEXT = 96
+"""Pixels around a tile of a large picture. Group normalisation looks at all of the tile, so cells
+differ slightly from what the whole picture would give."""
 
 _SCALES = 4
 """Sides 1, 1/2, 1/4 and 1/8 of the picture's."""
@@ -191,3 +197,32 @@ class Vqgan(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """Decoded pictures without anything in between."""
         return self.decode(self.encode(pictures))
+
+    def encode_any(self, pictures: Tensor) -> Tensor:
+        """Latents of pictures of any size, padded by their last row and column, in tiles if large.
+
+        Returns:
+            ``[B, C, rows, columns]``, a cell for each 8 x 8 pixels begun.
+        """
+        padded = pad_to_multiple(pictures, multiple=STRIDE)
+        (latents,) = in_tiles(
+            lambda tile: [self.encode(tile[0])],
+            [padded],
+            height=padded.shape[-2],
+            width=padded.shape[-1],
+            multiple=STRIDE,
+            margin=CONTEXT,
+        )
+        return latents
+
+    def decode_any(self, latents: Tensor, height: int, width: int) -> Tensor:
+        """Pictures ``[B, 3, height, width]`` of the latents of `encode_any`."""
+        (pictures,) = in_tiles(
+            lambda tile: [self.decode(tile[0])],
+            [latents],
+            height=STRIDE * latents.shape[-2],
+            width=STRIDE * latents.shape[-1],
+            multiple=STRIDE,
+            margin=CONTEXT,
+        )
+        return pictures[..., :height, :width]

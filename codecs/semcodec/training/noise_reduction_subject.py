@@ -31,6 +31,8 @@ class NoiseReductionSubject:
         reorder: Order the codebooks along the amplitudes before training (Algorithm 1).
         esn0_db: Least and largest Es/N0 in training; each picture has its own between them.
         weight: Of eq. 10 beside the loss of the pictures.
+        fewer_levels: Share of batches that are sent with fewer levels than there are, each number
+            as often.
         seed: Of the fresh block.
     """
 
@@ -43,6 +45,7 @@ class NoiseReductionSubject:
         reorder: bool,
         esn0_db: tuple[float, float] = (-5.0, 30.0),
         weight: float = 1.0,
+        fewer_levels: float = 0.0,
         seed: int,
     ) -> None:
         """Build the network, with the weights of the first stage."""
@@ -57,6 +60,7 @@ class NoiseReductionSubject:
         if reorder:
             self._network.quantizer.reorder(labels=labels)
         self._labels, self._esn0_db, self._weight = labels, esn0_db, weight
+        self._fewer_levels = fewer_levels
 
     @property
     def network(self) -> nn.Module:
@@ -74,18 +78,25 @@ class NoiseReductionSubject:
         """Noise, codewords of the indices received, the block, quantisation again."""
         low, high = self._esn0_db
         esn0_db = low + (high - low) * torch.rand(len(pictures), generator=generator)
-        refined, clean = self._refined(pictures, esn0_db, generator)
+        levels = most = self._network.config.levels
+        if float(torch.rand((), generator=generator)) < self._fewer_levels:
+            levels = int(torch.randint(1, most + 1, (), generator=generator))
+        refined, clean = self._refined(pictures, esn0_db, generator, levels)
         feature = noise_reduction_loss(refined, clean)
-        again = self._network.quantizer.quantize(refined).vectors
+        again = self._network.quantizer.quantize(refined, levels=levels).vectors
         output = self._network.autoencoder.decode(straight_through(refined, again))
         return Pass(output, self._weight * feature, {"feature": feature.item()})
 
     def _refined(
-        self, pictures: Tensor, esn0_db: Tensor, generator: torch.Generator
+        self,
+        pictures: Tensor,
+        esn0_db: Tensor,
+        generator: torch.Generator,
+        levels: int | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Latents after the block, and without noise."""
         with torch.no_grad():
-            indices = self._network.encode(pictures)
+            indices = self._network.encode(pictures, levels=levels)
             received = receive_indices(
                 indices, labels=self._labels, esn0_db=esn0_db, generator=generator
             )
