@@ -139,7 +139,7 @@ def test_catalog_names_every_kind_of_the_scenario() -> None:
 
     def kinds(union: Any) -> set[str]:
         sections = get_args(get_args(union)[0])
-        return {get_args(s.model_fields["kind"].annotation)[0] for s in sections}
+        return {k for s in sections for k in get_args(s.model_fields["kind"].annotation)}
 
     assert kinds(phy.CodeSection) == set(catalog.CODES)
     assert kinds(phy.ModulationSection) == set(catalog.MODULATIONS)
