@@ -26,6 +26,7 @@ RUNS = (
     "esc-mvq-soft-decoding",
     "grounded-fig3-4",
     "ecvq-fig1",
+    "bpg-ldpc-kodak",
 )
 
 
