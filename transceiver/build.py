@@ -18,6 +18,7 @@ from transceiver.build_source import (
     random_bits,
     system_source,
 )
+from transceiver.encodings import EncodingCache
 from transceiver.link import Conditions, Link
 from transceiver.scenario import Scenario, ScenarioError
 from transceiver.scenario import source as section
@@ -27,8 +28,8 @@ from transceiver.source import SystemSource
 __all__ = ["Sender", "build", "conditions"]
 
 
-def build(scenario: Scenario) -> dict[str, Sender]:
-    """The links of a scenario, by codec."""
+def build(scenario: Scenario, *, cache: EncodingCache | None = None) -> dict[str, Sender]:
+    """The links of a scenario, by codec; ``cache`` keeps encodings from run to run."""
     senders: dict[str, Sender] = {}
     choices: dict[str, dict[int, Tensor]] = {}  # by weights: codecs that share them encode once
     trained_first = sorted(  # as budgets name them
@@ -36,7 +37,7 @@ def build(scenario: Scenario) -> dict[str, Sender]:
         key=lambda name: not isinstance(scenario.codecs[name], section.TrainedCodec),
     )
     for name in trained_first:
-        sender = _sender(name, scenario, senders)
+        sender = replace(_sender(name, scenario, senders), cache=cache)
         if isinstance(sender.link.source, SystemSource):
             known = choices.setdefault(sender.link.source.codec.sha256, {})
             sender = replace(sender, choices=known)

@@ -5,7 +5,8 @@ from typing import TypeAlias, assert_never
 
 from phy.allocation import AllocationProblem
 from semcodec.bpg.codec import Bpg
-from semcodec.codec import AnalogCodec, IndexCodec
+from semcodec.budget import best_after_header
+from semcodec.codec import AnalogCodec, Image, IndexCodec
 from semcodec.jpeg import Jpeg
 from semcodec.photo.jscc_codec import JsccCodec
 from semcodec.photo.moc_rvq_codec import MocRvqCodec
@@ -33,11 +34,14 @@ from transceiver.sender import Spending
 from transceiver.source import (
     LENGTH_BITS,
     AnalogSource,
+    AtQuality,
     ByteSource,
     IndexSource,
+    Limit,
     Picture,
     RandomBits,
     SystemSource,
+    Within,
 )
 
 ByteSection: TypeAlias = section.BpgCodec | section.JpegCodec | section.WebpCodec
@@ -147,64 +151,50 @@ def byte_source(
         case _:
             assert_never(codec)
     known = codec.headers == "known"
+
+    def compress(image: Image, limit: Limit) -> bytes:
+        match limit:
+            case AtQuality(value):
+                return byte_codec.encode(image, value)
+            case Within(value) if known:
+                return best_after_header(byte_codec, image, value)
+            case Within(value):
+                return byte_codec.encode_to_budget(image, value)
+            case _:
+                assert_never(limit)
+
     return ByteSource(
         byte_codec,
-        _maker(byte_codec, codec.budget, link, other, headers_known=known),
+        _limiter(codec.budget, link, other),
+        compress,
         headers_known=known,
         best_effort=failure == "best_effort",
     )
 
 
-def _maker(
-    codec: Bpg | Jpeg | WebP,
-    budget: section.BudgetSection,
-    link: Link,
-    other: Spending | None,
-    *,
-    headers_known: bool,
-) -> Callable[[Picture], bytes]:
-    """How a byte codec's bitstream is made: at a fixed quality, or within a number of bytes."""
+def _limiter(
+    budget: section.BudgetSection, link: Link, other: Spending | None
+) -> Callable[[Picture], Limit]:
+    """The budget of a picture, in bytes or as a quality."""
 
-    def of_symbols(symbols: int) -> int:
-        return max((link.format.capacity(symbols) - LENGTH_BITS) // 8, 0)
+    def of_symbols(symbols: int) -> Within:
+        return Within(max((link.format.capacity(symbols) - LENGTH_BITS) // 8, 0))
 
-    def allowed_bytes(picture: Picture) -> int:
+    def limit(picture: Picture) -> Limit:
         match budget:
             case section.SymbolsOf():
                 assert other is not None
                 return of_symbols(other.symbols(picture))
             case section.SourceBitsOf():
                 assert other is not None
-                return other.source_bits(picture) // 8
+                return Within(other.source_bits(picture) // 8)
             case section.Cbr():
                 return of_symbols(int(budget.value * picture.pixels.numel() + 1e-6))
             case section.Bytes():
-                return budget.value
+                return Within(budget.value)
             case section.Quality():
-                raise AssertionError("a fixed quality has no budget")
+                return AtQuality(budget.value)
             case _:
                 assert_never(budget)
 
-    def make(picture: Picture) -> bytes:
-        if isinstance(budget, section.Quality):
-            return codec.encode(picture.pixels, budget.value)
-        allowed = allowed_bytes(picture)
-        if not headers_known:
-            return codec.encode_to_budget(picture.pixels, allowed)
-        # Headers differ from file to file (JPEG's tables): grant what the last file's header takes.
-        granted = allowed + codec.header_bytes(codec.encode(picture.pixels, codec.qualities[0]))
-        fits: bytes | None = None
-        while True:
-            data = codec.encode_to_budget(picture.pixels, granted)
-            header = codec.header_bytes(data)
-            excess = len(data) - header - allowed
-            if excess > 0:
-                if fits is not None:
-                    return fits
-                granted -= excess
-            elif allowed + header <= granted:
-                return data
-            else:
-                fits, granted = data, allowed + header
-
-    return make
+    return limit

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from transceiver.execution import Execution
 from transceiver.scenario.load import ScenarioError
 
 app = typer.Typer(
@@ -31,6 +32,23 @@ ThreadsOption = Annotated[
     int | None, typer.Option(min=1, help="Threads of torch; without it, all cores.")
 ]
 
+BatchOption = Annotated[
+    int, typer.Option(min=1, help="Frames carried at once: speed and memory, never numbers.")
+]
+JobsOption = Annotated[
+    int, typer.Option(min=1, help="Worker processes, which share the threads and the memory.")
+]
+FreshOption = Annotated[bool, typer.Option(help="Delete what the folder holds of a run.")]
+CacheOption = Annotated[
+    Path | None, typer.Option(help="Folder of source encodings; in the user's cache without it.")
+]
+KeepOption = Annotated[
+    bool, typer.Option("--use-cache/--no-cache", help="Take and keep source encodings there.")
+]
+CacheSizeOption = Annotated[
+    float, typer.Option(help="What the cache may take [GB]; the oldest entries are removed.")
+]
+
 
 @app.command()
 def run(
@@ -38,21 +56,21 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; runs/NAME without it.")
     ] = None,
-    batch: Annotated[
-        int, typer.Option(min=1, help="Frames carried at once: speed and memory, never numbers.")
-    ] = 16,
+    batch: BatchOption = 16,
+    jobs: JobsOption = 1,
     threads: ThreadsOption = None,
-    fresh: Annotated[bool, typer.Option(help="Delete what the folder holds of a run.")] = False,
+    fresh: FreshOption = False,
+    cache: CacheOption = None,
+    use_cache: KeepOption = True,
+    cache_gb: CacheSizeOption = 2.0,
     figures: Annotated[bool, typer.Option(help="Draw the figures at the end.")] = True,
     assign: SetOption = [],  # noqa: B006 - typer's way
 ) -> None:
     """Run a scenario; run it again to go on after an interruption."""
     from transceiver.commands import run_command
 
-    run_command(
-        _out, _err, scenario, out, batch=batch, threads=threads, fresh=fresh, figures=figures,
-        assignments=assign,
-    )  # fmt: skip
+    execution = Execution(batch, threads, jobs, fresh, cache, use_cache, cache_gb)
+    run_command(_out, _err, scenario, out, execution, figures=figures, assignments=assign)
 
 
 @app.command()
@@ -61,11 +79,13 @@ def reproduce(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; runs/NAME without it.")
     ] = None,
-    batch: Annotated[
-        int, typer.Option(min=1, help="Frames carried at once: speed and memory, never numbers.")
-    ] = 16,
+    batch: BatchOption = 16,
+    jobs: JobsOption = 1,
     threads: ThreadsOption = None,
-    fresh: Annotated[bool, typer.Option(help="Delete what the folder holds of a run.")] = False,
+    fresh: FreshOption = False,
+    cache: CacheOption = None,
+    use_cache: KeepOption = True,
+    cache_gb: CacheSizeOption = 2.0,
     run_it: Annotated[
         bool, typer.Option("--run/--no-run", help="Run what is missing; else only evaluate.")
     ] = True,
@@ -74,10 +94,8 @@ def reproduce(
     """Run a paper's scenario, draw its figure and print whether its claims hold."""
     from transceiver.reproduce.command import reproduce_command
 
-    reproduce_command(
-        _out, _err, scenario, out, batch=batch, threads=threads, fresh=fresh, run=run_it,
-        assignments=assign,
-    )  # fmt: skip
+    execution = Execution(batch, threads, jobs, fresh, cache, use_cache, cache_gb)
+    reproduce_command(_out, _err, scenario, out, execution, run=run_it, assignments=assign)
 
 
 @app.command()

@@ -18,10 +18,12 @@ from transceiver.bench import error_rates, link_scenario, link_table, machine, m
 from transceiver.build import build, conditions
 from transceiver.catalog import find_scenario
 from transceiver.check import check
+from transceiver.encodings import EncodingCache, default_folder
+from transceiver.execution import Execution
 from transceiver.link import Streams
 from transceiver.link import send as send_over
 from transceiver.pictures import open_pictures
-from transceiver.progress import Bar
+from transceiver.progress import Bar, compiling
 from transceiver.recipe import load_recipe, train_recipe
 from transceiver.report.figures import draw
 from transceiver.report.tables import results_table, taps_table
@@ -32,6 +34,7 @@ from transceiver.source import Picture
 from transceiver.store import Store, open_run, remove_run
 from transceiver.streams import stream
 from transceiver.sweep import run
+from transceiver.workers import WorkerError
 
 
 @contextmanager
@@ -41,7 +44,7 @@ def user_errors() -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise  # who reads our output has seen enough
-    except (CodecError, OSError, sqlite3.OperationalError) as error:
+    except (CodecError, WorkerError, OSError, sqlite3.OperationalError) as error:
         raise ScenarioError(" ".join(str(error).split())) from error
 
 
@@ -59,10 +62,7 @@ def _resumable() -> Iterator[None]:
 def _compilation_shown(err: Console) -> Iterator[None]:
     """Say what is being compiled, which takes some seconds the first time and none later."""
 
-    def say(kernel: str) -> None:
-        err.print(f"compiling {kernel} (once; kept for later runs)", highlight=False)
-
-    with announced(say):
+    with announced(lambda kernel: err.print(compiling(kernel), highlight=False)):
         yield
 
 
@@ -71,10 +71,8 @@ def run_command(
     err: Console,
     name: str,
     folder: Path | None,
+    execution: Execution,
     *,
-    batch: int,
-    threads: int | None,
-    fresh: bool,
     figures: bool,
     assignments: Sequence[str],
 ) -> None:
@@ -82,31 +80,49 @@ def run_command(
     path = find_scenario(name)
     scenario = load(path, assignments)
     folder = folder or Path("runs") / scenario.name
-    store = complete(err, scenario, path.parent, folder, batch=batch, threads=threads, fresh=fresh)
+    store = complete(err, scenario, path.parent, folder, execution)
     with user_errors():
         _report(out, store, figures=figures)
 
 
 def complete(
-    err: Console,
-    scenario: Scenario,
-    home: Path,
-    folder: Path,
-    *,
-    batch: int,
-    threads: int | None,
-    fresh: bool,
+    err: Console, scenario: Scenario, home: Path, folder: Path, execution: Execution
 ) -> Store:
     """Run a scenario, or go on with it, to its end; ``home`` is the folder of its file."""
-    _use_threads(threads)
+    _use_threads(execution.threads)
     check(scenario, folder=home)
+
+    def say(text: str) -> None:
+        err.print(text, highlight=False, markup=False, soft_wrap=True)
+
     with user_errors():
-        if fresh and folder.exists():
+        if execution.fresh and folder.exists():
             remove_run(folder)
         pictures = open_pictures(scenario.images, folder=home) if scenario.images else None
         with _resumable(), Bar(err) as bar, _compilation_shown(err):
-            run(scenario, pictures, folder=folder, batch=batch, progress=bar)
+            run(
+                scenario,
+                pictures,
+                folder=folder,
+                batch=execution.batch,
+                progress=bar,
+                jobs=execution.jobs,
+                cache=encoding_cache(execution),
+                say=say,
+            )
         return open_run(folder)
+
+
+def encoding_cache(execution: Execution) -> EncodingCache | None:
+    """Where source encodings are kept from run to run; `OSError` if a chosen folder cannot be."""
+    if not execution.keep_encodings:
+        return None
+    limit_bytes = int(execution.cache_gb * 1e9)
+    if execution.cache is None:
+        return EncodingCache(default_folder(), limit_bytes)
+    folder = execution.cache.expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    return EncodingCache(folder, limit_bytes)
 
 
 def show_command(out: Console, folder: Path) -> None:

@@ -19,6 +19,15 @@ from rich.text import Text
 _PATIENCE_S = 2.0
 
 
+def compiling(kernel: str) -> str:
+    """What is said while a kernel is compiled, which takes seconds the first time only.
+
+    >>> compiling("decode")
+    'compiling decode (once; kept for later runs)'
+    """
+    return f"compiling {kernel} (once; kept for later runs)"
+
+
 class _Rate(ProgressColumn):
     """Units per second since the bar began."""
 

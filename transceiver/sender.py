@@ -11,6 +11,8 @@ from phy.fading import NoFading
 from semcodec.codec import Image
 from semcodec.errors import BudgetError
 from transceiver.adaptation import ONE_MODE, Modes, channel_state
+from transceiver.encodings import EncodingCache
+from transceiver.encodings import encode as encode_or_recall
 from transceiver.link import BinarySymmetric, Link
 from transceiver.source import (
     AnalogSource,
@@ -45,6 +47,8 @@ class Sender:
     """By link and picture, and without it: a run may have more pictures than fit into memory."""
     choices: dict[int, Tensor] = field(default_factory=dict, repr=False, compare=False)
     """By picture, its indices in every codebook."""
+    cache: EncodingCache | None = field(default=None, repr=False, compare=False)
+    """Where encodings are kept from run to run."""
 
     @property
     def link(self) -> Link:
@@ -97,7 +101,8 @@ class Sender:
         key = mode if isinstance(source, ByteSource) else 0, picture.key
         if key not in self._sent:
             try:
-                self._sent[key] = replace(source.encode(picture), picture=None)
+                sent = encode_or_recall(source, picture, self.cache)
+                self._sent[key] = replace(sent, picture=None)
             except BudgetError as error:
                 self._sent[key] = BudgetError(str(error))
         known = self._sent[key]

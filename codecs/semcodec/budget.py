@@ -28,6 +28,14 @@ class LadderCodec(Protocol):
         ...
 
 
+class HeadedCodec(LadderCodec, Protocol):
+    """A ladder whose files begin with a header that the receiver may know."""
+
+    def header_bytes(self, data: bytes) -> int:
+        """How many leading bytes of a file are the header."""
+        ...
+
+
 _Key: TypeAlias = tuple[LadderCodec, bytes, int]
 
 
@@ -117,6 +125,31 @@ def best_within(
             f"max_bytes must be at least {sizes[0]}, the smallest size there is, got {max_bytes}"
         )
     return best
+
+
+def best_after_header(codec: HeadedCodec, image: Image, max_bytes: int) -> bytes:
+    """The file of the best quality that has at most ``max_bytes`` after its header.
+
+    Headers differ from file to file (JPEG's tables), so a file is granted what the header of the
+    one before took, until that changes no more.
+
+    Raises:
+        BudgetError: Even the lowest quality takes more.
+    """
+    granted = max_bytes + codec.header_bytes(codec.encode(image, codec.qualities[0]))
+    fits: bytes | None = None
+    while True:
+        data = best_within(codec, image, granted)
+        header = codec.header_bytes(data)
+        excess = len(data) - header - max_bytes
+        if excess > 0:
+            if fits is not None:
+                return fits
+            granted -= excess
+        elif max_bytes + header <= granted:
+            return data
+        else:
+            fits, granted = data, max_bytes + header
 
 
 def _next_step(

@@ -12,7 +12,7 @@ from semcodec.webp import WebP
 from transceiver.build import build
 from transceiver.pictures import Pictures, open_pictures
 from transceiver.scenario import parse
-from transceiver.source import LENGTH_BITS, ByteSource, Picture, byte_tensor
+from transceiver.source import LENGTH_BITS, AtQuality, ByteSource, Picture, byte_tensor
 from transceiver.source import byte as byte_module
 
 
@@ -27,7 +27,8 @@ def _jpeg_source(*, headers_known: bool = False, best_effort: bool = False) -> B
     codec = Jpeg()
     return ByteSource(
         codec,
-        lambda picture: codec.encode(picture.pixels, 40),
+        lambda _: AtQuality(40),
+        lambda image, limit: codec.encode(image, limit.value),
         headers_known=headers_known,
         best_effort=best_effort,
     )
@@ -77,7 +78,13 @@ def test_known_header_saves_exactly_the_header(pictures: Pictures, codec: Jpeg |
     for picture in pictures:
         data = codec.encode(picture.pixels, 40)
         counted, known = (
-            ByteSource(codec, lambda _, d=data: d, headers_known=h, best_effort=False)
+            ByteSource(
+                codec,
+                lambda _: AtQuality(40),
+                lambda _, __, d=data: d,
+                headers_known=h,
+                best_effort=False,
+            )
             for h in (False, True)
         )
         whole, saved = counted.encode(picture), known.encode(picture)

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from transceiver.catalog import find_scenario
 from transceiver.commands import complete, user_errors
+from transceiver.execution import Execution
 from transceiver.pictures import open_pictures
 from transceiver.progress import Bar
 from transceiver.reproduce.bounds import Bound, capacity_bound
@@ -32,10 +33,8 @@ def reproduce_command(
     err: Console,
     name: str,
     folder: Path | None,
+    execution: Execution,
     *,
-    batch: int,
-    threads: int | None,
-    fresh: bool,
     run: bool,
     assignments: Sequence[str],
 ) -> None:
@@ -46,9 +45,7 @@ def reproduce_command(
         err: For progress.
         name: Scenario.
         folder: Of the run; ``runs/NAME`` without it.
-        batch: Frames carried at once.
-        threads: Of torch.
-        fresh: Begin the run anew.
+        execution: How the run is carried out.
         run: Without it only what is stored is evaluated.
         assignments: ``KEY=VALUE`` pairs.
     """
@@ -60,11 +57,9 @@ def reproduce_command(
     with user_errors():
         picture = _picture(scenario, path.parent)
     if run:
-        store = complete(
-            err, scenario, path.parent, folder, batch=batch, threads=threads, fresh=fresh
-        )
+        store = complete(err, scenario, path.parent, folder, execution)
     else:
-        if fresh:
+        if execution.fresh:
             raise ScenarioError("--fresh: must be left out with --no-run")
         store = _stored(folder, scenario)
     with user_errors():

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from transceiver.source.analog import AnalogSource
 from transceiver.source.bits import RandomBits
-from transceiver.source.byte import ByteSource
+from transceiver.source.byte import AtQuality, ByteSource, Limit, Within
 from transceiver.source.frames import (
     LENGTH_BITS,
     MOST_BYTES,
@@ -24,13 +24,16 @@ __all__ = [
     "AnalogSource",
     "Arrived",
     "Arriving",
+    "AtQuality",
     "ByteSource",
     "IndexSource",
+    "Limit",
     "Picture",
     "RandomBits",
     "Sent",
     "Source",
     "SystemSource",
+    "Within",
     "byte_tensor",
     "decode_sources",
 ]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from semcodec.analog import from_symbols, to_symbols, unit_power
-from semcodec.codec import AnalogCodec
+from semcodec.codec import AnalogCodec, Values
 from transceiver.source.frames import Arrived, Picture, Sent
 
 _NO_BITS = torch.zeros(0, dtype=torch.uint8)
@@ -21,7 +21,11 @@ class AnalogSource:
 
     def encode(self, picture: Picture) -> Sent:
         """Image to values."""
-        return Sent(_NO_BITS, picture, values=self.codec.encode(picture.pixels))
+        return self.frame(picture, self.codec.encode(picture.pixels))
+
+    def frame(self, picture: Picture, values: Values) -> Sent:
+        """What is sent of a picture with these values."""
+        return Sent(_NO_BITS, picture, values=values)
 
     def symbols(self, values: Tensor) -> Tensor:
         """The power normalisation: symbols ``[n/2]`` of unit mean energy of values ``[n]``."""

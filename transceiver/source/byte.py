@@ -2,15 +2,33 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from phy.bits import pack_bytes, pack_integers, unpack_bytes, unpack_integers
-from semcodec.codec import ByteCodec
+from semcodec.codec import ByteCodec, Image
 from semcodec.errors import CodecError, DecodeError
 from transceiver.source.frames import LENGTH_BITS, MOST_BYTES, Arrived, Picture, Sent
 from transceiver.source.memo import Memo
+
+
+@dataclass(frozen=True)
+class AtQuality:
+    """A quality setting of the codec, whatever it takes."""
+
+    value: int
+
+
+@dataclass(frozen=True)
+class Within:
+    """A number of bytes: of the payload, or of the whole file where headers are sent."""
+
+    value: int
+
+
+Limit: TypeAlias = AtQuality | Within
 
 
 @dataclass(frozen=True)
@@ -19,20 +37,29 @@ class ByteSource:
 
     Attributes:
         codec: Image to bytes and back.
-        make: The bitstream of a picture within its budget; raises `BudgetError`.
+        limit: The budget of a picture.
+        compress: The bitstream of an image within a budget; raises `BudgetError`.
         headers_known: The receiver knows the fixed header; it is not sent.
         best_effort: Decode also what the CRC found damaged.
     """
 
     codec: ByteCodec
-    make: Callable[[Picture], bytes]
+    limit: Callable[[Picture], Limit]
+    compress: Callable[[Image, Limit], bytes]
     headers_known: bool
     best_effort: bool
     _memo: Memo = field(default_factory=Memo, repr=False, compare=False)
 
+    def make(self, picture: Picture) -> bytes:
+        """The bitstream of a picture within its budget; raises `BudgetError`."""
+        return self.compress(picture.pixels, self.limit(picture))
+
     def encode(self, picture: Picture) -> Sent:
         """Image to bytes to bits."""
-        data = self.make(picture)
+        return self.frame(picture, self.make(picture))
+
+    def frame(self, picture: Picture, data: bytes) -> Sent:
+        """What is sent of a picture whose bitstream is ``data``."""
         split = self.codec.header_bytes(data) if self.headers_known else 0
         payload = data[split:]
         if len(payload) > MOST_BYTES:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from phy.bits import pack_integers, unpack_integers
-from semcodec.codec import IndexCodec
+from semcodec.codec import IndexCodec, Indices
 from transceiver.source.frames import Arrived, Picture, Sent
 from transceiver.source.memo import Memo
 
@@ -20,8 +20,11 @@ class IndexSource:
 
     def encode(self, picture: Picture) -> Sent:
         """Image to indices to bits."""
+        return self.frame(picture, self.codec.encode(picture.pixels))
+
+    def frame(self, picture: Picture, indices: Indices) -> Sent:
+        """What is sent of a picture with these indices."""
         _, height, width = picture.pixels.shape
-        indices = self.codec.encode(picture.pixels)
         runs = self.codec.runs(height, width)
         parts = torch.split(indices, [run.count for run in runs])
         bits = [unpack_integers(part, width=r.bits) for part, r in zip(parts, runs, strict=True)]
