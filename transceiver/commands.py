@@ -61,7 +61,6 @@ def _resumable() -> Iterator[None]:
 @contextmanager
 def _compilation_shown(err: Console) -> Iterator[None]:
     """Say what is being compiled, which takes some seconds the first time and none later."""
-
     with announced(lambda kernel: err.print(compiling(kernel), highlight=False)):
         yield
 

@@ -15,12 +15,13 @@ out of memory) is replaced, and its order is given out once more.
 import os
 import pickle
 import signal
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import get_context, resource_tracker
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
@@ -231,9 +232,10 @@ def _start(task: Task[Order, Answer]) -> _Worker[Order]:
 
 
 def _serve(connection: Connection, task: Task[Any, Any]) -> None:
-    """A worker's life: it ends with the parent."""
+    """A worker's life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def send(message: _Message) -> None:
         connection.send_bytes(pickle.dumps(message))
@@ -252,6 +254,14 @@ def _serve(connection: Connection, task: Task[Any, Any]) -> None:
                     os._exit(_OUT_OF_MEMORY)
                 message = _Refused(_portable(error))
             send(message)
+
+
+def _end_with_parent() -> None:
+    """However it ends, and in the middle of work: nobody would take the answer."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(0)
 
 
 def _wants_memory(error: Exception) -> bool:

@@ -2,7 +2,7 @@
 
 import copy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,24 @@ from semcodec.system32.backbone import Backbone
 from semcodec.system32.subvectors import split
 from semcodec.system32.system import Codebooks, System, SystemConfig, save_system
 from semcodec.vq.vqvae import VqVae, VqVaeConfig
+from semcodec.weights_path import torch_checkpoints
 from transceiver import cli
+from transceiver.encodings import EncodingCache
 from transceiver.pictures import open_pictures
 from transceiver.scenario import Scenario, parse
 from transceiver.store import Store, open_run
 from transceiver.sweep import run
 
 CODE = {"kind": "ieee80211n", "n": 648, "rate": "1/2"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Commands keep encodings in a cache of these tests; torch's cache stays where it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCH_HOME", str(torch_checkpoints().parents[1]))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -201,11 +212,21 @@ def bits(change: Change) -> Change:
     return changed
 
 
-def run_data(data: dict[str, Any], folder: Path, *, batch: int = 16) -> Store:
+def run_data(
+    data: dict[str, Any],
+    folder: Path,
+    *,
+    batch: int = 16,
+    jobs: int = 1,
+    cache: EncodingCache | None = None,
+) -> Store:
     """Run a scenario's data in a folder and open the result."""
     scenario: Scenario = parse(data)
     pictures = open_pictures(scenario.images, folder=folder) if scenario.images else None
-    run(scenario, pictures, folder=folder, batch=batch, progress=lambda *_: None)
+    run(
+        scenario, pictures, folder=folder, batch=batch, progress=lambda *_: None, jobs=jobs,
+        cache=cache,
+    )  # fmt: skip
     return open_run(folder)
 
 
@@ -214,8 +235,16 @@ def run_in(tmp_path: Path) -> Callable[..., Store]:
     """Run a scenario's data in a fresh folder."""
     count = iter(range(1000))
 
-    def go(data: dict[str, Any], *, folder: Path | None = None, batch: int = 16) -> Store:
-        return run_data(data, folder or tmp_path / f"run{next(count)}", batch=batch)
+    def go(
+        data: dict[str, Any],
+        *,
+        folder: Path | None = None,
+        batch: int = 16,
+        jobs: int = 1,
+        cache: EncodingCache | None = None,
+    ) -> Store:
+        folder = folder or tmp_path / f"run{next(count)}"
+        return run_data(data, folder, batch=batch, jobs=jobs, cache=cache)
 
     return go
 

@@ -26,11 +26,11 @@ def _rows(folder: Path) -> int:
         return 0
 
 
-def _start(file: Path, folder: Path) -> "subprocess.Popen[bytes]":
+def _start(file: Path, folder: Path, *options: str) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "transceiver.cli", "run", str(file), "--out", str(folder)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [*command, "--batch", "2", "--no-figures"],
+        [*command, "--batch", "2", "--no-figures", *options],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         preexec_fn=_listen_to_interrupts,
     )  # fmt: skip
@@ -41,8 +41,9 @@ def _listen_to_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
 def test_killed_run_ends_with_the_rows_of_an_uninterrupted_one(
-    change: Any, run_in: Run, tmp_path: Path
+    change: Any, run_in: Run, tmp_path: Path, jobs: int
 ) -> None:
     data = change(
         **{
@@ -56,7 +57,7 @@ def test_killed_run_ends_with_the_rows_of_an_uninterrupted_one(
     file, folder = tmp_path / "s.yaml", tmp_path / "killed"
     file.write_text(yaml.safe_dump(data, sort_keys=False))
     whole = run_in(data).rows()
-    process = _start(file, folder)
+    process = _start(file, folder, "--jobs", str(jobs))
     began = time.monotonic()
     while _rows(folder) < 30 and process.poll() is None and time.monotonic() - began < DEADLINE_S:
         time.sleep(0.002)
