@@ -113,14 +113,17 @@ def complete(
 
 
 def encoding_cache(execution: Execution) -> EncodingCache | None:
-    """Where source encodings are kept from run to run; `OSError` if a chosen folder cannot be."""
+    """Where source encodings are kept from run to run; `ScenarioError` if that is no folder."""
     if not execution.keep_encodings:
         return None
     limit_bytes = int(execution.cache_gb * 1e9)
     if execution.cache is None:
         return EncodingCache(default_folder(), limit_bytes)
     folder = execution.cache.expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ScenarioError(f"--cache: must be a folder, got {folder}") from None
     return EncodingCache(folder, limit_bytes)
 
 

@@ -46,7 +46,9 @@ def run(
         batch: Frames carried at once. Changes speed and memory, never a number.
         progress: See `Progress`.
         jobs: Worker processes, which share torch's threads; with one, this process does it all.
-            With the same number of threads in each worker it changes no number either.
+            With the same number of threads in each worker it changes no number either. As workers
+            import the script that calls this, its own work must stand behind
+            ``if __name__ == "__main__"``.
         cache: Where source encodings are kept from run to run; None to keep none.
         say: Takes lines of worker processes: that one died, that a kernel is compiled.
 
