@@ -145,6 +145,7 @@ class Crew(Generic[Order, Answer]):
     _workers: dict[int, _Worker[Order]] = field(default_factory=dict)
     _again: deque[Job[Order]] = field(default_factory=deque)
     _died: set[int] = field(default_factory=set)
+    """Identities of jobs that are not done yet and over which a worker died."""
 
     def work_off(
         self,
@@ -201,6 +202,7 @@ class Crew(Generic[Order, Answer]):
                 self.say(text)
             case _Answered(value):
                 worker.job = None
+                self._died.discard(id(job))
                 done(job, value)
             case _Refused(error):
                 raise error

@@ -245,10 +245,10 @@ def test_commands_take_the_cache_or_leave_it(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     common = (file, "--no-figures", "--threads", 1, "--out")
     assert call("run", *common, tmp_path / "a", "--no-cache")[0] == 0
-    assert not (tmp_path / "xdg").exists()
+    assert not default_folder().exists()
     assert call("run", *common, tmp_path / "b", "--cache", tmp_path / "own" / "deep")[0] == 0
     assert len(_entries(EncodingCache(tmp_path / "own" / "deep"))) == 6
-    assert not (tmp_path / "xdg").exists()
+    assert not default_folder().exists()
     assert call("run", *common, tmp_path / "c")[0] == 0
     assert len(_entries(EncodingCache(default_folder()))) == 6
     assert default_folder().is_relative_to(tmp_path / "xdg")
