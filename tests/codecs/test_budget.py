@@ -10,7 +10,7 @@ import torch
 from skimage import data
 
 from semcodec.bpg import Bpg
-from semcodec.budget import EncodeCache, best_within
+from semcodec.budget import EncodeCache, best_after_header, best_within
 from semcodec.errors import BudgetError
 from semcodec.jpeg import Jpeg
 
@@ -145,3 +145,41 @@ def test_budget_and_image_are_checked() -> None:
         best_within(Ladder((1,)), IMAGE, -1)
     with pytest.raises(ValueError, match="image must be uint8"):
         best_within(Ladder((1,)), IMAGE[0], 10)
+
+
+@dataclass(frozen=True)
+class Headed(Ladder):
+    """A header of ``header`` bytes, one more in every second quality if they vary."""
+
+    header: int = 10
+    varies: bool = False
+
+    def encode(self, image: torch.Tensor, quality: int) -> bytes:
+        return super().encode(image, quality) + bytes([quality]) * self._header(quality)
+
+    def header_bytes(self, data: bytes) -> int:
+        return self._header(data[0])
+
+    def _header(self, quality: int) -> int:
+        return self.header + (self.varies and quality % 2)
+
+
+@pytest.mark.parametrize("varies", [False, True])
+def test_a_known_header_is_granted_besides(varies: bool) -> None:
+    """Without it the file would be the best of its payload; of rising sizes, that is exact."""
+    for step in (3, 4, 5):
+        sizes = tuple(range(20, 220, step))
+        codec = Headed(sizes, varies=varies)
+        for budget in (20, 21, 57, 150, 400):
+            data = best_after_header(codec, IMAGE, budget)
+            assert len(data) - codec.header_bytes(data) == max(n for n in sizes if n <= budget)
+        with pytest.raises(BudgetError, match="max_bytes must be at least"):
+            best_after_header(codec, IMAGE, 19)
+
+
+def test_after_the_tables_of_jpeg() -> None:
+    codec = Jpeg()
+    for budget in (400, 700, 1500):
+        data = best_after_header(codec, PHOTO, budget)
+        assert len(data) - codec.header_bytes(data) <= budget
+        assert len(data) > len(best_within(codec, PHOTO, budget))

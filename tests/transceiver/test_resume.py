@@ -16,7 +16,7 @@ from transceiver.scenario import ScenarioError
 from transceiver.store import Store, open_run
 
 Run = Callable[..., Store]
-DEADLINE_S = 100.0
+DEADLINE_S = 300.0
 
 
 def _rows(folder: Path) -> int:
