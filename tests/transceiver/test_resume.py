@@ -60,7 +60,7 @@ def test_killed_run_ends_with_the_rows_of_an_uninterrupted_one(
     process = _start(file, folder, "--jobs", str(jobs))
     began = time.monotonic()
     while _rows(folder) < 30 and process.poll() is None and time.monotonic() - began < DEADLINE_S:
-        time.sleep(0.002)
+        time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     output = process.communicate()[0].decode()
     assert process.returncode == -signal.SIGKILL, output
@@ -77,7 +77,7 @@ def test_interrupt_says_how_to_go_on(change: Any, tmp_path: Path) -> None:
     process = _start(file, folder)
     began = time.monotonic()
     while _rows(folder) < 5 and process.poll() is None and time.monotonic() - began < DEADLINE_S:
-        time.sleep(0.002)
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     output = process.communicate()[0].decode()
     assert process.returncode == 130, output
