@@ -1,5 +1,5 @@
 # make demo   install and run the quickstart          make test   install with dev tools, run the suite
-# make check  format, lint, types, import contracts   make conformance   slow statistical checks
+# make check  format, lint, types, import contracts   make conformance   slow checks: statistics, damaged input
 # make bench  decoders and the whole link beside other packages, on one thread (about 10 min)
 
 PYTHON ?= python3

@@ -8,11 +8,15 @@ from typing import assert_never
 from torch import Tensor
 
 from phy.snr import esn0_db_from_ebn0_db, noise_variance_from_esn0_db
-from transceiver.adaptation import ONE_MODE, together
+from semcodec.checked import CheckedAnalogCodec, CheckedByteCodec, CheckedIndexCodec
+from semcodec.codec import ByteCodec
+from transceiver.adaptation import ONE_MODE, Modes, together
+from transceiver.build_foreign import foreign_codec
 from transceiver.build_modes import modes_of
 from transceiver.build_source import (
     allocator,
     analog_source,
+    byte_codec,
     byte_source,
     index_source,
     random_bits,
@@ -22,8 +26,10 @@ from transceiver.encodings import EncodingCache
 from transceiver.link import Conditions, Link
 from transceiver.scenario import Scenario, ScenarioError
 from transceiver.scenario import source as section
+from transceiver.scenario.codec import may_be_named
+from transceiver.scenario.foreign import PluginCodec, TensorflowModel, TorchProgram
 from transceiver.sender import Sender, Spending
-from transceiver.source import SystemSource
+from transceiver.source import AnalogSource, IndexSource, SystemSource
 
 __all__ = ["Sender", "build", "conditions"]
 
@@ -32,11 +38,8 @@ def build(scenario: Scenario, *, cache: EncodingCache | None = None) -> dict[str
     """The links of a scenario, by codec; ``cache`` keeps encodings from run to run."""
     senders: dict[str, Sender] = {}
     choices: dict[str, dict[int, Tensor]] = {}  # by weights: codecs that share them encode once
-    trained_first = sorted(  # as budgets name them
-        scenario.codecs,
-        key=lambda name: not isinstance(scenario.codecs[name], section.TrainedCodec),
-    )
-    for name in trained_first:
+    named_first = sorted(scenario.codecs, key=lambda name: not may_be_named(scenario.codecs[name]))
+    for name in named_first:
         sender = replace(_sender(name, scenario, senders), cache=cache)
         if isinstance(sender.link.source, SystemSource):
             known = choices.setdefault(sender.link.source.codec.sha256, {})
@@ -62,6 +65,7 @@ def conditions(link: Link, scenario: Scenario, value: float) -> Conditions:
 
 def _sender(name: str, scenario: Scenario, others: Mapping[str, Sender]) -> Sender:
     codec, phy, failure = scenario.codecs[name], scenario.phy_of(name), scenario.failure
+    origin = ""
     plan = getattr(codec, "plan", section.FixedPlan())
     links, modes = modes_of(plan, phy, failure, key=f"codecs.{name}.plan")
     match codec:
@@ -78,17 +82,53 @@ def _sender(name: str, scenario: Scenario, others: Mapping[str, Sender]) -> Send
             plans = allocator(name, codec.plan, source.codec, phy)
             links = tuple(replace(link, source=source, allocator=plans) for link in links)
         case section.BpgCodec() | section.JpegCodec() | section.WebpCodec():
-            other = _named(name, codec.budget, scenario, others)
-            spends = other is not None and isinstance(codec.budget, section.SymbolsOf)
-            modes, pairs = together(modes, other.modes if other and spends else ONE_MODE)
-            spending = [Spending(other, its) if other else None for _, its in pairs]
-            links = tuple(
-                replace(links[mine], source=byte_source(codec, links[mine], failure, spent))
-                for (mine, _), spent in zip(pairs, spending, strict=True)
-            )
+            links, modes = _budgeted(
+                name, byte_codec(codec), codec.budget, scenario, others, links, modes,
+                headers_known=codec.headers == "known",
+            )  # fmt: skip
+        case PluginCodec() | TorchProgram() | TensorflowModel():
+            foreign, origin = foreign_codec(name, codec, scenario)
+            match foreign:
+                case CheckedByteCodec():
+                    assert isinstance(codec, PluginCodec)
+                    assert codec.budget is not None
+                    links, modes = _budgeted(
+                        name, foreign, codec.budget, scenario, others, links, modes,
+                        headers_known=codec.headers == "known",
+                    )  # fmt: skip
+                case CheckedIndexCodec():
+                    links = tuple(replace(link, source=IndexSource(foreign)) for link in links)
+                case CheckedAnalogCodec():
+                    links = tuple(replace(link, source=AnalogSource(foreign)) for link in links)
         case _:
             assert_never(codec)
-    return Sender(name, codec.kind, links, modes)
+    return Sender(name, codec.kind, links, modes, origin=origin)
+
+
+def _budgeted(
+    name: str,
+    codec: ByteCodec,
+    budget: section.BudgetSection,
+    scenario: Scenario,
+    others: Mapping[str, Sender],
+    links: tuple[Link, ...],
+    modes: Modes,
+    *,
+    headers_known: bool,
+) -> tuple[tuple[Link, ...], Modes]:
+    """A byte codec's links; where its budget is another's symbols, one for each pair of modes."""
+    other = _named(name, budget, scenario, others)
+    spends = other is not None and isinstance(budget, section.SymbolsOf)
+    modes, pairs = together(modes, other.modes if other and spends else ONE_MODE)
+    sources = []
+    for mine, its in pairs:
+        spent = Spending(other, its) if other else None
+        failure = scenario.failure
+        source = byte_source(
+            codec, budget, links[mine], failure, spent, headers_known=headers_known
+        )
+        sources.append(replace(links[mine], source=source))
+    return tuple(sources), modes
 
 
 def _named(
@@ -98,6 +138,10 @@ def _named(
     if not isinstance(budget, section.SymbolsOf | section.SourceBitsOf):
         return None
     other = others[budget.codec]
+    if isinstance(budget, section.SourceBitsOf) and isinstance(other.link.source, AnalogSource):
+        raise ScenarioError(
+            f"codecs.{name}.budget: source_bits_of needs a codec that sends bits, got {other.name}"
+        )
     alike = scenario.phy_of(name).channel == scenario.phy_of(budget.codec).channel
     if isinstance(budget, section.SymbolsOf) and len(other.links) > 1 and not alike:
         raise ScenarioError(

@@ -5,8 +5,9 @@ from typing import TypeAlias, assert_never
 
 from phy.allocation import AllocationProblem
 from semcodec.bpg.codec import Bpg
-from semcodec.budget import best_after_header
-from semcodec.codec import AnalogCodec, Image, IndexCodec
+from semcodec.budget import HeadedCodec, best_after_header
+from semcodec.checked import CheckedLadderCodec
+from semcodec.codec import AnalogCodec, ByteCodec, Image, IndexCodec
 from semcodec.jpeg import Jpeg
 from semcodec.photo.jscc_codec import JsccCodec
 from semcodec.photo.moc_rvq_codec import MocRvqCodec
@@ -137,39 +138,54 @@ def allocator(
     return Allocator(plan.kind, problem)
 
 
-def byte_source(
-    codec: ByteSection, link: Link, failure: Policy, other: Spending | None
-) -> ByteSource:
-    """A byte codec with a budget for a link; ``other`` is the codec that the budget names."""
+def byte_codec(codec: ByteSection) -> Bpg | Jpeg | WebP:
+    """A byte codec with its settings."""
     match codec:
         case section.BpgCodec():
-            byte_codec: Bpg | Jpeg | WebP = Bpg(chroma=codec.chroma)
+            return Bpg(chroma=codec.chroma)
         case section.JpegCodec():
-            byte_codec = Jpeg(chroma=codec.chroma)
+            return Jpeg(chroma=codec.chroma)
         case section.WebpCodec():
-            byte_codec = WebP()
+            return WebP()
         case _:
             assert_never(codec)
-    known = codec.headers == "known"
+
+
+def byte_source(
+    codec: ByteCodec,
+    budget: section.BudgetSection,
+    link: Link,
+    failure: Policy,
+    other: Spending | None,
+    *,
+    headers_known: bool,
+) -> ByteSource:
+    """A byte codec with a budget for a link; ``other`` is the codec that the budget names."""
 
     def compress(image: Image, limit: Limit) -> bytes:
         match limit:
             case AtQuality(value):
-                return byte_codec.encode(image, value)
-            case Within(value) if known:
-                return best_after_header(byte_codec, image, value)
+                return _with_qualities(codec).encode(image, value)
+            case Within(value) if headers_known:
+                return best_after_header(_with_qualities(codec), image, value)
             case Within(value):
-                return byte_codec.encode_to_budget(image, value)
+                return codec.encode_to_budget(image, value)
             case _:
                 assert_never(limit)
 
     return ByteSource(
-        byte_codec,
-        _limiter(codec.budget, link, other),
+        codec,
+        _limiter(budget, link, other),
         compress,
-        headers_known=known,
+        headers_known=headers_known,
         best_effort=failure == "best_effort",
     )
+
+
+def _with_qualities(codec: ByteCodec) -> HeadedCodec:
+    """The codec, which has qualities: our own do, and one of others was asked for them."""
+    assert isinstance(codec, Bpg | Jpeg | WebP | CheckedLadderCodec)
+    return codec
 
 
 def _limiter(

@@ -5,7 +5,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from transceiver.scenario.load import ScenarioError
+from transceiver.scenario.load import ScenarioError, user_path
 
 PICTURE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff", ".gif"}
@@ -43,6 +43,9 @@ CODECS = {
     "bpg": "chroma 444, 420; budget",
     "jpeg": "chroma 444, 420; budget",
     "webp": "budget",
+    "plugin": "a codec of your own: name, of a package or with file; options; budget",
+    "torch_program": "programs of torch.export: encoder, decoder; sends indices, values; bits",
+    "tensorflow": "a SavedModel with encode, decode: model; sends indices, values; bits",
     "bits": "random bits instead of images",
 }
 
@@ -65,7 +68,7 @@ def scenarios() -> dict[str, Path]:
 
 def find_scenario(name_or_path: str) -> Path:
     """A scenario file by path, or a shipped one by name."""
-    path = Path(name_or_path).expanduser()
+    path = user_path(name_or_path)
     if path.suffix:
         return path
     shipped = scenarios()
@@ -103,7 +106,7 @@ def describe_weights(path: Path) -> str:
 def find_weights(name_or_path: str, *, key: str) -> Path:
     """The file of shipped weights or of a path; ``key`` is named where there is none."""
     if name_or_path.endswith(".safetensors"):
-        path = Path(name_or_path).expanduser()
+        path = user_path(name_or_path)
         if path.is_file():
             return path
     elif name_or_path in weights():

@@ -4,7 +4,9 @@ Imports neither torch nor the codecs, so that `transceiver validate` answers at 
 """
 
 import hashlib
+import zipfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image as PillowImage
@@ -12,11 +14,14 @@ from PIL import UnidentifiedImageError
 
 from semcodec.errors import WeightsError
 from semcodec.weights_path import find_lpips_weights
+from transceiver import plugins
 from transceiver.catalog import find_weights, picture_paths
 from transceiver.mcs import find_table, load_table
 from transceiver.metrics_names import metric_name
+from transceiver.scenario.codec import CodecSection
 from transceiver.scenario.document import Lpips, Scenario
-from transceiver.scenario.load import ScenarioError
+from transceiver.scenario.foreign import PluginCodec, TensorflowModel, TorchProgram
+from transceiver.scenario.load import ScenarioError, user_path
 from transceiver.scenario.source import (
     AmcPlan,
     Cifar10Images,
@@ -40,6 +45,7 @@ def _problems(scenario: Scenario, folder: Path) -> Iterator[str]:
     for name, codec in scenario.codecs.items():
         if isinstance(codec, TrainedCodec):
             yield from _weights(codec.weights, f"codecs.{name}.weights")
+        yield from _foreign(codec, f"codecs.{name}")
         plan = getattr(codec, "plan", None)
         if isinstance(plan, AmcPlan):
             try:
@@ -53,13 +59,13 @@ def _problems(scenario: Scenario, folder: Path) -> Iterator[str]:
     sizes: dict[str, tuple[int, int]] = {}
     match scenario.images:
         case FolderImages():
-            where = folder / Path(scenario.images.path).expanduser()
+            where = folder / user_path(scenario.images.path)
             try:
                 sizes = _sizes(where, scenario.images)
             except ScenarioError as error:
                 yield str(error)
         case Cifar10Images():
-            where = folder / Path(scenario.images.path).expanduser()
+            where = folder / user_path(scenario.images.path)
             if not where.exists():
                 yield f"images.path: must be the folder or .npy file of CIFAR-10, got {where}"
             sizes["CIFAR-10"] = (32, 32)
@@ -76,11 +82,36 @@ def _problems(scenario: Scenario, folder: Path) -> Iterator[str]:
 
 
 def _lpips(section: Lpips, key: str) -> Iterator[str]:
-    path = Path(section.weights).expanduser() if section.weights else None
+    path = user_path(section.weights) if section.weights else None
     try:
         find_lpips_weights(section.net, path)
     except WeightsError as error:
         yield f"{key}: {error}"
+
+
+def _foreign(codec: CodecSection, key: str) -> Iterator[str]:
+    """Whether plugins and programs are there; nothing of them is run."""
+    match codec:
+        case PluginCodec():
+            wrong = plugins.problem(codec, key=key)
+            if wrong:
+                yield wrong
+        case TorchProgram():
+            for part, file in (("encoder", codec.encoder), ("decoder", codec.decoder)):
+                if Path(file).is_file() and zipfile.is_zipfile(file):
+                    yield from _digest(Path(file), f"{key}.{part}")
+                else:
+                    yield f"{key}.{part}: must be a file of torch.export.save (.pt2), got {file}"
+        case TensorflowModel():
+            if not (Path(codec.model) / "saved_model.pb").is_file():
+                yield f"{key}.model: must be the folder of a SavedModel, got {codec.model}"
+            if find_spec("tensorflow") is None:
+                yield (
+                    f"{key}: kind tensorflow needs TensorFlow: "
+                    "pip install 'semantic-transceiver[tensorflow]'"
+                )
+        case _:
+            pass
 
 
 def _weights(name_or_path: str, key: str) -> Iterator[str]:
@@ -89,6 +120,10 @@ def _weights(name_or_path: str, key: str) -> Iterator[str]:
     except ScenarioError as error:
         yield str(error)
         return
+    yield from _digest(path, key)
+
+
+def _digest(path: Path, key: str) -> Iterator[str]:
     beside = path.with_suffix(".sha256")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if beside.is_file() and beside.read_text().split()[:1] != [digest]:

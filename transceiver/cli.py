@@ -128,10 +128,10 @@ def list_command(
     ] = None,
 ) -> None:
     """List what a scenario can name."""
-    from transceiver import catalog
+    from transceiver import catalog, plugins
 
     kinds = {
-        "codecs": catalog.CODECS,
+        "codecs": catalog.CODECS | plugins.describe(),
         "codes": catalog.CODES,
         "modulations": catalog.MODULATIONS,
         "channels": catalog.CHANNELS,

@@ -3,7 +3,6 @@
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TypeAlias, assert_never
 
 import torch
@@ -15,6 +14,7 @@ from semcodec.weights_path import find_lpips_weights
 from transceiver.metrics_names import metric_name
 from transceiver.scenario.document import Lpips as LpipsSection
 from transceiver.scenario.document import MetricSection
+from transceiver.scenario.load import user_path
 from transceiver.source import Picture
 
 Metric: TypeAlias = Callable[[Sequence[Image], Sequence[Image]], list[float]]
@@ -43,7 +43,7 @@ def _build(section: MetricSection) -> Metric:
         case "lpips":
             return _build(LpipsSection(kind="lpips"))
         case LpipsSection():
-            explicit = Path(section.weights).expanduser() if section.weights else None
+            explicit = user_path(section.weights) if section.weights else None
             return Lpips.load(section.net, find_lpips_weights(section.net, explicit)).each
         case _:
             assert_never(section)

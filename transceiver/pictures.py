@@ -13,7 +13,7 @@ import torch
 from semcodec.cifar10 import read_cifar10
 from semcodec.image_io import read_image
 from transceiver.catalog import picture_paths
-from transceiver.scenario.load import ScenarioError
+from transceiver.scenario.load import ScenarioError, user_path
 from transceiver.scenario.source import Cifar10Images, FolderImages, ImagesSection, SampleImages
 from transceiver.source import Picture
 
@@ -60,14 +60,14 @@ def _open(
             names = section.names
             return names, lambda key: _sample(names[key]), lambda _: b""
         case FolderImages():
-            paths = picture_paths(folder / Path(section.path).expanduser())
+            paths = picture_paths(folder / user_path(section.path))
             return (
                 [p.stem for p in paths],
                 lambda key: _read(paths[key]),
                 lambda key: paths[key].read_bytes(),
             )
         case Cifar10Images():
-            pixels = _cifar10(folder / Path(section.path).expanduser(), section.split)
+            pixels = _cifar10(folder / user_path(section.path), section.split)
             return (
                 [f"{i:05d}" for i in range(len(pixels))],
                 lambda key: pixels[key].clone(),

@@ -35,6 +35,7 @@ class Sender:
         kind: The codec's kind.
         links: The blocks; more than one where modulation or code adapt to the channel.
         modes: Which of the links an image takes.
+        origin: Package and version, or file, of a plugin with its digest; else empty.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Sender:
     """By picture, its indices in every codebook."""
     cache: EncodingCache | None = field(default=None, repr=False, compare=False)
     """Where encodings are kept from run to run."""
+    origin: str = ""
 
     @property
     def link(self) -> Link:

@@ -215,8 +215,8 @@ def create_or_resume(folder: Path, scenario: Scenario, facts: Mapping[str, str])
     """Open a run for writing; the only writer while it lasts.
 
     Raises:
-        ScenarioError: The folder holds a run of another scenario, with other weights, mode tables
-            or pictures, or no run's database, or another process is writing to it.
+        ScenarioError: The folder holds a run of another scenario, with other weights, plugins,
+            mode tables or pictures, or no run's database, or another process is writing to it.
     """
     if folder.exists() and not folder.is_dir():
         raise ScenarioError(f"{folder}: must be a folder, got a file")
@@ -285,6 +285,7 @@ def _claim(
     mine = json.loads(wanted["scenario"])
     for name, differs in (
         ("another scenario", json.loads(have.get("scenario", "null")) != mine),
+        ("another version of a plugin", have.get("plugins", "") != wanted.get("plugins", "")),
         ("other weights", have.get("weights") != wanted.get("weights")),
         ("other mode tables", have.get("mode_tables", "") != wanted.get("mode_tables", "")),
         ("other pictures", have.get("pictures") != wanted.get("pictures")),

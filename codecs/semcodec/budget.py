@@ -7,7 +7,7 @@ from hashlib import blake2b
 from threading import Lock
 from typing import Protocol, TypeAlias
 
-from semcodec.codec import Image
+from semcodec.codec import ByteCodec, Image
 from semcodec.errors import BudgetError
 from semcodec.image_io import require_image
 
@@ -28,12 +28,8 @@ class LadderCodec(Protocol):
         ...
 
 
-class HeadedCodec(LadderCodec, Protocol):
-    """A ladder whose files begin with a header that the receiver may know."""
-
-    def header_bytes(self, data: bytes) -> int:
-        """How many leading bytes of a file are the header."""
-        ...
+class HeadedCodec(LadderCodec, ByteCodec, Protocol):
+    """A byte codec with a ladder, whose header the receiver may know."""
 
 
 _Key: TypeAlias = tuple[LadderCodec, bytes, int]
@@ -139,7 +135,7 @@ def best_after_header(codec: HeadedCodec, image: Image, max_bytes: int) -> bytes
     granted = max_bytes + codec.header_bytes(codec.encode(image, codec.qualities[0]))
     fits: bytes | None = None
     while True:
-        data = best_within(codec, image, granted)
+        data = codec.encode_to_budget(image, granted)
         header = codec.header_bytes(data)
         excess = len(data) - header - max_bytes
         if excess > 0:

@@ -90,8 +90,9 @@ def load(path: Path, *, model: str | None) -> Weights:
     """
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     beside = path.with_suffix(".sha256")
-    expected = beside.read_text().split()[0] if beside.is_file() else digest
-    if digest != expected:
+    words = beside.read_text(errors="replace").split() if beside.is_file() else [digest]
+    if words[:1] != [digest]:
+        expected = words[0] if words else f"that {beside.name} lacks"
         raise WeightsError(f"{path.name} must have SHA-256 {expected}, got {digest}")
     try:
         with safe_open(path, "pt") as file:
@@ -107,7 +108,18 @@ def load(path: Path, *, model: str | None) -> Weights:
         )
     return Weights(
         {n: t.float() if t.dtype == torch.float16 else t for n, t in tensors.items()},
-        json.loads(metadata["config"]),
-        json.loads(metadata["training"]),
+        _mapping(path, metadata, "config"),
+        _mapping(path, metadata, "training"),
         digest,
     )
+
+
+def _mapping(path: Path, metadata: Mapping[str, str], key: str) -> Mapping[str, Any]:
+    """A mapping that a file's metadata hold as JSON."""
+    try:
+        found: object = json.loads(metadata.get(key, "null"))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise WeightsError(f"{path.name} must have {key} in its metadata, got none")
+    return found

@@ -157,6 +157,9 @@ class Headed(Ladder):
     def encode(self, image: torch.Tensor, quality: int) -> bytes:
         return super().encode(image, quality) + bytes([quality]) * self._header(quality)
 
+    def encode_to_budget(self, image: torch.Tensor, max_bytes: int) -> bytes:
+        return best_within(self, image, max_bytes)
+
     def header_bytes(self, data: bytes) -> int:
         return self._header(data[0])
 

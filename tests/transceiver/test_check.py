@@ -13,7 +13,7 @@ from semcodec import lpips
 from semcodec.metrics import ms_ssim, ssim
 from transceiver import catalog
 from transceiver.check import LEAST_SIDES, check
-from transceiver.scenario import ScenarioError, parse, phy, source
+from transceiver.scenario import ScenarioError, codec, parse, phy
 
 
 def _lines(data: dict[str, Any], folder: Path) -> list[str]:
@@ -144,4 +144,4 @@ def test_catalog_names_every_kind_of_the_scenario() -> None:
     assert kinds(phy.CodeSection) == set(catalog.CODES)
     assert kinds(phy.ModulationSection) == set(catalog.MODULATIONS)
     assert kinds(phy.ChannelSection) == set(catalog.CHANNELS)
-    assert kinds(source.CodecSection) == set(catalog.CODECS)
+    assert kinds(codec.CodecSection) == set(catalog.CODECS)

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from torch import nn
 
 from semcodec.bpg.codec import Bpg
+from semcodec.checked import CheckedAnalogCodec, checked
 from semcodec.errors import BudgetError
 from semcodec.jpeg import Jpeg
 from semcodec.vq.codec import VqVaeCodec
@@ -154,6 +156,18 @@ def test_values_are_kept_exactly(cache: EncodingCache, pictures: Pictures) -> No
     assert len(_entries(cache)) == 2  # a plain setting of the codec is part of the key
 
 
+class Net(nn.Module):
+    """An analog codec of somebody else's."""
+
+    sha256 = "b" * 64
+
+    def encode(self, image: torch.Tensor) -> torch.Tensor:
+        return image[:, :2, :1].flatten().float()
+
+    def decode(self, values: torch.Tensor, height: int, width: int) -> torch.Tensor:
+        return values[:3].byte()[:, None, None].repeat(1, height, width)
+
+
 def test_codecs_that_are_not_understood_are_never_kept(
     cache: EncodingCache, pictures: Pictures
 ) -> None:
@@ -170,6 +184,10 @@ def test_codecs_that_are_not_understood_are_never_kept(
 
     assert _key_of(Strange(), pictures[0], Within(300)) is None
     assert _key_of(Own(), pictures[0], Within(9)) != _key_of(Jpeg(), pictures[0], Within(9))
+    net = checked(Net(), "net")
+    assert isinstance(net, CheckedAnalogCodec)
+    theirs = AnalogSource(net)  # a module: its digest says nothing of its code
+    assert encode(theirs, pictures[0], cache).values is not None
     assert _entries(cache) == []
 
 

@@ -16,6 +16,7 @@ from torch import nn
 
 import semcodec
 from semcodec.bpg.codec import Bpg
+from semcodec.checked import Checked
 from semcodec.codec import ByteCodec, Image
 from semcodec.jpeg import Jpeg
 from semcodec.webp import WebP
@@ -93,10 +94,12 @@ def _library(codec: ByteCodec) -> list[str] | None:
 def _settings(codec: object) -> dict[str, Any] | None:
     """The kind of a codec and its plain fields; None if it has others than those and networks.
 
+    None, too, for a codec of others, whose source code no key could hold.
+
     >>> _settings(Jpeg(chroma="444"))
     {'kind': 'Jpeg', 'chroma': '444'}
     """
-    if not is_dataclass(codec):
+    if not is_dataclass(codec) or isinstance(codec, Checked):
         return None
     found: dict[str, Any] = {"kind": type(codec).__name__}
     for one in fields(codec):

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from transceiver.scenario import ScenarioError
 from transceiver.scenario.decoder import DecoderSection, decoders_of
-from transceiver.scenario.load import describe, load_section
+from transceiver.scenario.load import describe, load_section, user_path
 from transceiver.scenario.phy import (
     AwgnChannel,
     CodeSection,
@@ -260,7 +260,7 @@ def _folder(name: str) -> Path:
 
 
 def _find(name_or_path: str, shipped: dict[str, Path], *, key: str, what: str) -> Path:
-    path = Path(name_or_path).expanduser()
+    path = user_path(name_or_path)
     if path.suffix in (".yaml", ".yml") and path.is_file():
         return path
     if name_or_path in shipped:

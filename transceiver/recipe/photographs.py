@@ -1,12 +1,11 @@
 """Folders of photographs to train on."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from transceiver.scenario.load import ScenarioError
+from transceiver.scenario.load import ScenarioError, user_path
 from transceiver.scenario.section import Section
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def read_photographs(data: PhotographData) -> "tuple[Photos, Photos]":
     """Those to train on and those held out; `ScenarioError` where a folder holds none."""
     from semcodec.training.photos import Photos
 
-    root = Path(data.root).expanduser()
+    root = user_path(data.root)
 
     def read(folders: Sequence[str], crop: int) -> Photos:
         try:

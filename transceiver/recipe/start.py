@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from transceiver.catalog import weights as shipped_weights
-from transceiver.scenario.load import ScenarioError
+from transceiver.scenario.load import ScenarioError, user_path
 
 
 def find_start(name: str, folder: Path) -> Path:
     """A recipe trained beside the one in ``folder``, a shipped name, or a file."""
     if name.endswith(".safetensors"):
-        candidates = [Path(name).expanduser()]
+        candidates = [user_path(name)]
     else:
         candidates = [folder.parent / f"train-{name}" / "best.safetensors"]
         candidates += [path for shipped, path in shipped_weights().items() if shipped == name]

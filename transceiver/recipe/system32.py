@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, assert_nev
 from pydantic import Field, model_validator
 
 from transceiver.recipe.start import find_start
-from transceiver.scenario.load import ScenarioError
+from transceiver.scenario.load import ScenarioError, user_path
 from transceiver.scenario.section import Number, Section
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def train_system(
     from semcodec.training.system32_task import SystemTask, SystemTraining
 
     try:
-        pictures = read_cifar10(Path(recipe.data.cifar10).expanduser(), "train")
+        pictures = read_cifar10(user_path(recipe.data.cifar10), "train")
     except ValueError as error:
         raise ScenarioError(f"data.cifar10: {error}") from None
     if recipe.data.validation >= len(pictures):

@@ -18,7 +18,7 @@ import numpy as np
 from phy.theory.capacity import awgn_capacity
 from semcodec.errors import BudgetError
 from transceiver.build import build
-from transceiver.build_source import ByteSection, byte_source
+from transceiver.build_source import byte_source
 from transceiver.failure import mean_colour
 from transceiver.intervals import Estimate
 from transceiver.link import Link
@@ -30,7 +30,7 @@ from transceiver.scenario import Scenario
 from transceiver.scenario.document import MetricSection
 from transceiver.scenario.reproduction import CapacityBound, CurvesFigure
 from transceiver.scenario.source import Bytes, Cbr
-from transceiver.source import Picture
+from transceiver.source import ByteSource, Picture
 from transceiver.store import Store
 
 FILE = "capacity_bound.json"
@@ -122,16 +122,21 @@ def _encoded(
 ) -> list[dict[str, float]]:
     """The metrics of a picture at each point; ``bytes`` tells how many are granted."""
     codec = scenario.codecs[name]
-    assert isinstance(codec, ByteSection)
-    assert isinstance(codec.budget, Cbr)
+    assert isinstance(link.source, ByteSource)
+    budget = getattr(codec, "budget", None)
+    assert isinstance(budget, Cbr)
     _, height, width = picture.pixels.shape
     known: dict[bytes, dict[str, float]] = {}
     points = []
     for esn0_db in scenario.sweep.values:
-        granted = capacity_bytes(picture.pixels.numel(), cbr=codec.budget.value, esn0_db=esn0_db)
-        budget = Bytes(kind="bytes", value=max(granted, 1))
+        granted = capacity_bytes(picture.pixels.numel(), cbr=budget.value, esn0_db=esn0_db)
         source = byte_source(
-            codec.model_copy(update={"budget": budget}), link, scenario.failure, None
+            link.source.codec,
+            Bytes(kind="bytes", value=max(granted, 1)),
+            link,
+            scenario.failure,
+            None,
+            headers_known=link.source.headers_known,
         )
         try:
             data = source.make(picture)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import Field, Tag, model_validator
 
+from transceiver.scenario.codec import CodecSection, may_be_named, sends_values
 from transceiver.scenario.phy import BscChannel, Phy, Qam
 from transceiver.scenario.reproduction import FigureSection, Paper
 from transceiver.scenario.reproduction_check import problems as reproduction_problems
@@ -14,16 +15,13 @@ from transceiver.scenario.reproduction_claims import ClaimSection
 from transceiver.scenario.section import Number, Section, SectionOrValue
 from transceiver.scenario.source import (
     AmcPlan,
-    AnalogCodec,
     BitsSource,
-    CodecSection,
     FixedPlan,
     ImagesSection,
     ListedPlan,
     SourceBitsOf,
     SymbolsOf,
     SystemCodec,
-    TrainedCodec,
 )
 
 TAPS = (
@@ -218,7 +216,7 @@ class Scenario(Section):
                     f"got {self.sweep.quantity}"
                 )
 
-            if isinstance(codec, AnalogCodec) and (bsc or self.sweep.quantity == "ebn0_db"):
+            if sends_values(codec) and (bsc or self.sweep.quantity == "ebn0_db"):
                 yield (
                     f"codecs.{name}: {codec.kind} sends no bits, so it needs a channel with "
                     "symbols and a sweep over esn0_db or normalized_snr_db"
@@ -229,8 +227,8 @@ class Scenario(Section):
 
     def _spending(self, *, bits: bool) -> list[str]:
         """The codecs whose symbols (or bits) a budget can name."""
-        trained = [n for n, c in self.codecs.items() if isinstance(c, TrainedCodec)]
-        return [n for n in trained if not (bits and isinstance(self.codecs[n], AnalogCodec))]
+        named = [name for name, codec in self.codecs.items() if may_be_named(codec)]
+        return [name for name in named if not (bits and sends_values(self.codecs[name]))]
 
     def _plan_problems(self, name: str) -> Iterator[str]:
         codec, phy = self.codecs[name], self.phy_of(name)

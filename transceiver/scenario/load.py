@@ -8,8 +8,10 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from transceiver.scenario.codec import CodecSection
 from transceiver.scenario.document import Lpips, Scenario
-from transceiver.scenario.source import AmcPlan, CodecSection, TrainedCodec
+from transceiver.scenario.foreign import PluginCodec, TensorflowModel, TorchProgram
+from transceiver.scenario.source import AmcPlan, TrainedCodec
 
 Checked = TypeVar("Checked")
 
@@ -25,7 +27,7 @@ class _UniqueKeys(yaml.SafeLoader):
 def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: dict[Any, Any] = {}
     for key_node, value_node in node.value:
-        key = loader.construct_object(key_node)
+        key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
             raise ScenarioError(f"line {key_node.start_mark.line + 1}: key must be text, got {key}")
         if key in seen:
@@ -34,18 +36,51 @@ def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     return seen
 
 
+def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    value: int = loader.construct_yaml_int(node)
+    if abs(value) >= 1 << 128:  # Python refuses to print those of thousands of digits
+        raise ScenarioError(f"line {node.start_mark.line + 1}: integer must be below 2**128")
+    return value
+
+
 _UniqueKeys.add_constructor("tag:yaml.org,2002:map", _mapping)
+_UniqueKeys.add_constructor("tag:yaml.org,2002:int", _integer)
+
+
+_MOST_CHARACTERS = 1000
+"""Of a line about what is wrong."""
+_MOST_NODES = 100_000
+"""Of a YAML text, with each alias counted as all that it stands for."""
 
 
 def _yaml(text: str, rule: str) -> Any:
     """A YAML value of any kind; bad syntax is a `ScenarioError` that begins with the rule."""
     try:
+        node = yaml.compose(text, Loader=_UniqueKeys)
+        if node is not None and _nodes(node, {}) > _MOST_NODES:
+            raise ScenarioError(f"{rule}it must have at most {_MOST_NODES} values")
         return yaml.load(text, Loader=_UniqueKeys)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: such as the date 2026-02-30
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
-        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ScenarioError(f"{rule}{reason}{where}") from error
+        reason = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise ScenarioError(f"{rule}{reason or 'bad syntax'}{where}") from error
+    except RecursionError:
+        raise ScenarioError(f"{rule}it is nested too deeply") from None
+
+
+def _nodes(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node stands for; `ValueError` for one that stands inside itself."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = 0  # while its parts are counted
+        pairs = isinstance(node, yaml.MappingNode)
+        parts = [part for pair in node.value for part in pair] if pairs else node.value
+        known[id(node)] = 1 + sum(_nodes(part, known) for part in parts)
+    elif known[id(node)] == 0:
+        raise ValueError("found unconstructable recursive node")
+    return known[id(node)]
 
 
 def read_yaml(text: str) -> dict[str, Any]:
@@ -87,8 +122,8 @@ def parse(data: dict[str, Any]) -> Scenario:
 def load(path: Path, assignments: Sequence[str] = ()) -> Scenario:
     """Read and check a scenario file.
 
-    Relative paths of pictures and weights start at the file's folder: those of the pictures where
-    they are opened, those of weights and mode tables here, as a run opens them again from anywhere.
+    Relative paths start at the file's folder: those of the pictures where they are opened, all
+    others here, as a run opens them again from anywhere.
     """
     return load_section(path, assignments, lambda data: _anchored(parse(data), path.parent))
 
@@ -111,15 +146,24 @@ def load_section(
 
 
 def _anchored(scenario: Scenario, folder: Path) -> Scenario:
-    """The scenario with the paths of its weights and mode tables absolute."""
+    """The scenario with the paths of its codecs' files and mode tables absolute."""
 
     def anchor(path: str) -> str:
-        return str((folder / Path(path).expanduser()).absolute())
+        return str((folder / user_path(path)).absolute())
 
     def anchored(codec: CodecSection) -> CodecSection:
         update: dict[str, object] = {}
-        if isinstance(codec, TrainedCodec) and codec.weights.endswith(".safetensors"):
-            update["weights"] = anchor(codec.weights)
+        match codec:
+            case TrainedCodec() if codec.weights.endswith(".safetensors"):
+                update["weights"] = anchor(codec.weights)
+            case PluginCodec() if codec.file is not None:
+                update["file"] = anchor(codec.file)
+            case TorchProgram():
+                update |= {"encoder": anchor(codec.encoder), "decoder": anchor(codec.decoder)}
+            case TensorflowModel():
+                update["model"] = anchor(codec.model)
+            case _:
+                pass
         plan = getattr(codec, "plan", None)
         if isinstance(plan, AmcPlan) and plan.table.endswith((".yaml", ".yml")):
             update["plan"] = plan.model_copy(update={"table": anchor(plan.table)})
@@ -135,9 +179,25 @@ def _anchored(scenario: Scenario, folder: Path) -> Scenario:
     return scenario.model_copy(update={"codecs": codecs, "metrics": metrics})
 
 
+def user_path(path: str) -> Path:
+    """A path as the user wrote it, ``~`` being a home folder.
+
+    >>> user_path("pictures/kodak").as_posix()
+    'pictures/kodak'
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ScenarioError(f"paths must begin with the home of a known user, got {path}") from None
+
+
 def describe(error: ValidationError, data: dict[str, Any]) -> list[str]:
     """A line for each problem: the key as the user wrote it, the rule, what came."""
-    return list(dict.fromkeys(_lines(error, data)))
+    lines = (" ".join(line.split()) for line in _lines(error, data))
+    cut = (
+        line if len(line) <= _MOST_CHARACTERS else f"{line[:_MOST_CHARACTERS]}..." for line in lines
+    )
+    return list(dict.fromkeys(cut))
 
 
 def _lines(error: ValidationError, data: dict[str, Any]) -> Iterator[str]:

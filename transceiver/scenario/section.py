@@ -1,6 +1,6 @@
 """What every section of a scenario has in common."""
 
-from fractions import Fraction
+import math
 from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field
@@ -13,12 +13,14 @@ class Section(BaseModel):
 
 
 def _number(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            return float(Fraction(value.replace(" ", "")))
-        except (ValueError, ZeroDivisionError, OverflowError):
-            return value
-    return value
+    if not isinstance(value, str):
+        return value
+    above, slash, below = value.replace(" ", "").partition("/")
+    try:
+        number = float(above) / float(below) if slash else float(above)
+    except (ValueError, ZeroDivisionError):
+        return value
+    return number if math.isfinite(number) else value
 
 
 Number: TypeAlias = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]

@@ -1,4 +1,4 @@
-"""The ``images`` and ``codecs`` sections: what is sent, and how it becomes bits."""
+"""The ``images`` section and those of our own codecs: what is sent, and how it becomes bits."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -84,7 +84,9 @@ BudgetSection: TypeAlias = Annotated[
 ]
 
 
-class _Codec(Section):
+class CodecBase(Section):
+    """What every codec may have."""
+
     phy: Phy | None = None
     """Keys that replace those of the scenario's ``phy`` for this codec."""
 
@@ -111,7 +113,7 @@ class AmcPlan(Section):
 CodedPlan: TypeAlias = Annotated[FixedPlan | AmcPlan, Field(discriminator="kind")]
 
 
-class BitsSource(_Codec):
+class BitsSource(CodecBase):
     """Random bits instead of images: plain BER and BLER curves."""
 
     kind: Literal["bits"]
@@ -120,7 +122,7 @@ class BitsSource(_Codec):
     plan: CodedPlan = FixedPlan()
 
 
-class TrainedCodec(_Codec):
+class TrainedCodec(CodecBase):
     """A codec with weights: a shipped name or a path to ``.safetensors``."""
 
     weights: str
@@ -259,7 +261,7 @@ class ListedPlan(Section):
 BytePlan: TypeAlias = Annotated[FixedPlan | ListedPlan | AmcPlan, Field(discriminator="kind")]
 
 
-class _ByteCodec(_Codec):
+class _ByteCodec(CodecBase):
     budget: BudgetSection
     plan: BytePlan = FixedPlan()
     headers: Literal["counted", "known"] = "counted"
@@ -298,17 +300,3 @@ class WebpCodec(_ByteCodec):
     """Lossy WebP (4:2:0)."""
 
     kind: Literal["webp"]
-
-
-CodecSection: TypeAlias = Annotated[
-    BitsSource
-    | VqCodec
-    | VqDeepScCodec
-    | MocRvqCodec
-    | AnalogCodec
-    | SystemCodec
-    | BpgCodec
-    | JpegCodec
-    | WebpCodec,
-    Field(discriminator="kind"),
-]

@@ -37,6 +37,7 @@ def facts(
         for name, sender in senders.items()
         if isinstance(sender.link.source, IndexSource | SystemSource | AnalogSource)
     )
+    found["plugins"] = " ".join(f"{n}:{s.origin}" for n, s in senders.items() if s.origin)
     found["mode_tables"] = " ".join(
         f"{name}:{digest(find_table(plan.table, key=name))}"
         for name, plan in ((name, getattr(c, "plan", None)) for name, c in scenario.codecs.items())
