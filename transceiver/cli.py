@@ -191,6 +191,35 @@ def export(
 
 
 @app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(help="HTML file; report.html in RUN, or here if there are several runs."),
+    ] = None,
+) -> None:
+    """Write one HTML page of a run, or of several beside each other, with everything inside."""
+    from transceiver.html.command import report_command
+
+    report_command(_out, runs, output)
+
+
+@app.command()
+def serve(
+    runs_folder: Annotated[Path, typer.Argument(metavar="RUNS", help="A folder of runs.")] = Path(
+        "runs"
+    ),
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="On 127.0.0.1; 0 takes a free one.")
+    ] = 8000,
+) -> None:
+    """List the runs of a folder in a browser on this machine, and show their reports."""
+    from transceiver.html.command import serve_command
+
+    serve_command(_out, runs_folder, port)
+
+
+@app.command()
 def train(
     recipes: Annotated[list[Path], typer.Argument(metavar="RECIPES...", help="Recipe files.")],
     out: Annotated[

@@ -250,7 +250,7 @@ def remove_run(folder: Path) -> None:
     with _locked(folder):
         for name in ("taps", "images", "figures"):
             shutil.rmtree(folder / name, ignore_errors=True)
-        for file in folder.glob("run.sqlite*"):
+        for file in (*folder.glob("report.html"), *folder.glob("run.sqlite*")):
             file.unlink()
 
 

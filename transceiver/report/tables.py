@@ -64,7 +64,7 @@ def taps_table(
         table.add_column(column)
     table.add_column("time", justify="right")
     spent = sum(seconds.values()) or 1.0
-    seen = _counted(row)
+    seen = counted(row)
     for name in TAPS:
         if name in stages:
             stage = stages[name]
@@ -73,8 +73,8 @@ def taps_table(
     return table
 
 
-def _counted(row: Row) -> dict[str, str]:
-    """What the counters say of each tap."""
+def counted(row: Row) -> dict[str, str]:
+    """What the counters say of each tap, by its name."""
     c, rates, scalars = row.counters, row.rates, row.scalars
     sent = c.frames - row.outages
     seen = {

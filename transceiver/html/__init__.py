@@ -1,0 +1,1 @@
+"""One page for a run, or several: everything it needs is inside the file."""
