@@ -81,7 +81,8 @@ def find_scenario(name_or_path: str) -> Path:
 
 def weights() -> dict[str, Path]:
     """Shipped weights by name."""
-    return {p.stem: p for p in sorted((_semcodec() / "pretrained").glob("*.safetensors"))}
+    files = (_semcodec() / "pretrained").glob("*.safetensors")
+    return {path.stem: path for path in sorted(files, key=lambda path: path.stem)}
 
 
 def describe_weights(path: Path) -> str:
