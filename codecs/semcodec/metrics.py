@@ -5,18 +5,27 @@ Each compares two uint8 images ``[3, H, W]`` with peak value 255 and returns a f
 SSIM is scikit-image's, with the settings of its paper. torchmetrics' SSIM also averages over a
 border where the window hangs over reflected samples (the photograph `astronaut` with noise of
 standard deviation 8: 0.7099 instead of 0.7135), which moves the value by much on a picture of
-32 x 32. MS-SSIM is torchmetrics', where the same border changes little (0.9661 instead of 0.9662).
-Both are imported when first used.
+32 x 32. MS-SSIM has torchmetrics' definition, where the same border changes little (0.9661 instead
+of 0.9662), but filters rows, then columns: in half of the time. Both import what they need when
+first used.
 """
 
 import math
+from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from semcodec.codec import Image
 from semcodec.image_io import require_image
 
+Samples: TypeAlias = npt.NDArray[np.floating[Any]]
+
 _WINDOW = 11
+_RADIUS = _WINDOW // 2
+MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Of the scales, the finest first (Wang et al., 2003)."""
 MS_SSIM_SIDE = 16 * _WINDOW
 """The window must fit into the coarsest of the five scales."""
 
@@ -83,8 +92,9 @@ def ssim(reference: Image, image: Image) -> float:
 def ms_ssim(reference: Image, image: Image) -> float:
     """Structural similarity on five scales, each half the one before; 1 for identical images.
 
-    torchmetrics' with its defaults: scale weights 0.0448, 0.2856, 0.3001, 0.2363, 0.1333, negative
-    means counting as zero, computed in float32.
+    Gaussian window of 11 x 11 with standard deviation 1.5, K1 = 0.01, K2 = 0.03; contrast and
+    structure where the whole window lies within the image, luminance with them on the coarsest
+    scale, where the image is mirrored at its border. A negative mean counts as zero.
 
     Source: Wang, Simoncelli, Bovik, "Multiscale structural similarity for image quality
     assessment", Asilomar 2003, eq. 7.
@@ -95,13 +105,40 @@ def ms_ssim(reference: Image, image: Image) -> float:
     >>> round(ms_ssim(*torch.zeros(2, 3, 176, 176, dtype=torch.uint8)), 6)
     1.0
     """
-    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
-
     _require_pair(reference, image, min_side=MS_SSIM_SIDE)
-    value = multiscale_structural_similarity_index_measure(
-        image[None] / 255, reference[None] / 255, data_range=1.0
+    x: Samples = reference.cpu().numpy().astype(np.float32) / 255
+    y: Samples = image.cpu().numpy().astype(np.float32) / 255
+    value = 1.0
+    for weight in MS_SSIM_WEIGHTS[:-1]:
+        _, contrast = _similarity(x, y)
+        inside = contrast[:, _RADIUS:-_RADIUS, _RADIUS:-_RADIUS]
+        value *= max(float(inside.mean()), 0) ** weight
+        x, y = _halved(x), _halved(y)
+    luminance, contrast = _similarity(x, y)
+    return float(value * max(float((luminance * contrast).mean()), 0) ** MS_SSIM_WEIGHTS[-1])
+
+
+def _similarity(x: Samples, y: Samples) -> tuple[Samples, Samples]:
+    """Luminance, and contrast with structure, at each pixel ``[3, H, W]``."""
+    from scipy.ndimage import gaussian_filter
+
+    mean_x, mean_y, square_x, square_y, product = gaussian_filter(
+        np.stack([x, y, x * x, y * y, x * y]),
+        sigma=1.5,
+        radius=_RADIUS,
+        mode="mirror",
+        axes=(-2, -1),
     )
-    return float(value)
+    c1, c2 = 0.01**2, 0.03**2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    variances = np.maximum(square_x - mean_x**2, 0) + np.maximum(square_y - mean_y**2, 0)
+    return luminance, (2 * (product - mean_x * mean_y) + c2) / (variances + c2)
+
+
+def _halved(x: Samples) -> Samples:
+    """Means of 2 x 2 pixels; an odd last row or column is left out."""
+    even = x[:, : x.shape[1] // 2 * 2, : x.shape[2] // 2 * 2]
+    return (even[:, ::2, ::2] + even[:, ::2, 1::2] + even[:, 1::2, ::2] + even[:, 1::2, 1::2]) / 4
 
 
 def _require_pair(reference: Image, image: Image, *, min_side: int = 1) -> None:

@@ -8,6 +8,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
 from semcodec.metrics import ms_ssim, mse, psnr, ssim
 
@@ -78,6 +79,17 @@ def test_ms_ssim_is_the_product_over_five_scales(size: tuple[int, int], deviatio
         terms.append(similarity(a, b)[0])
         products.append(math.prod(t**w for t, w in zip(terms, WEIGHTS, strict=True)))
     assert ms_ssim(x, y) == pytest.approx(np.mean(products), abs=0.01)
+
+
+@pytest.mark.parametrize("size", [(192, 176), (179, 201)])
+@pytest.mark.parametrize("deviation", [5, 40, 200])
+def test_ms_ssim_is_that_of_torchmetrics(size: tuple[int, int], deviation: float) -> None:
+    x = photo(*size)
+    y = noisy(x, deviation)
+    theirs = multiscale_structural_similarity_index_measure(
+        y[None] / 255, x[None] / 255, data_range=1.0
+    )
+    assert ms_ssim(x, y) == pytest.approx(float(theirs), abs=2e-6)
 
 
 def test_closed_forms_of_constant_images() -> None:

@@ -22,7 +22,8 @@ _PACKAGES = (
     "sionna-no-rt",
     "pillow",
     "av",
-    "torchmetrics",
+    "scipy",
+    "scikit-image",
 )
 
 

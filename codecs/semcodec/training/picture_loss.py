@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from semcodec.lpips import Lpips
+from semcodec.metrics import MS_SSIM_WEIGHTS
 
-SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363)
-"""Of MS-SSIM on the first four scales (Wang et al., 2003): the fifth needs sides of 176."""
+SCALE_WEIGHTS = MS_SSIM_WEIGHTS[:4]
+"""The fifth scale needs sides of 176."""
 
 _WINDOW = 11
 
