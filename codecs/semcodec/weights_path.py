@@ -1,4 +1,4 @@
-"""Where LPIPS weights lie. Without torch, so that a scenario can be checked without it."""
+"""Where weights of LPIPS and VGG19 lie. Without torch: a scenario is checked without it."""
 
 import os
 from pathlib import Path
@@ -54,6 +54,26 @@ def find_backbone(net: LpipsNet, beside: Path) -> Path:
     raise WeightsError(
         f"LPIPS weights {beside} hold only the linear layers: torchvision's {_BACKBONES[net]} must "
         f"lie beside it or in {torch_checkpoints()}, got neither"
+    )
+
+
+def find_vgg19_weights() -> Path:
+    """Torchvision's ImageNet weights of VGG19, or the same tensors as .safetensors.
+
+    The first of ``vgg19-*`` in the folder that SEMANTIC_TRANSCEIVER_WEIGHTS names and in
+    ``hub/checkpoints`` of torch's cache.
+
+    Raises:
+        WeightsError: There is no such file.
+    """
+    named = os.environ.get(WEIGHTS_VARIABLE)
+    for folder in [Path(named), torch_checkpoints()] if named else [torch_checkpoints()]:
+        for suffix in (".pth", ".safetensors"):
+            if files := sorted(folder.glob(f"vgg19-*{suffix}")):
+                return files[0]
+    raise WeightsError(
+        f"VGG19 weights must lie in the folder that {WEIGHTS_VARIABLE} names or in "
+        f"{torch_checkpoints()}, got no vgg19-*.pth or .safetensors there"
     )
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 import transceiver
 from transceiver.recipe import load_recipe, train_recipe
@@ -61,5 +62,28 @@ def test_damaged_files(tmp_path: Path) -> None:
 def test_photographs_must_be_there(tmp_path: Path) -> None:
     recipe = load_recipe(RECIPES[0], [f"data.root={tmp_path}"])
     with pytest.raises(ScenarioError, match=r"^data: ") as error:
+        train_recipe(recipe, folder=tmp_path / "t", report=lambda *_: None)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("assignments", "line"),
+    [
+        (["loss={lpips: 0.1}"], r"loss.lpips: LPIPS weights must lie in .*, got no lpips_alex"),
+        (["loss={l1: 1.0}", "model.guidance=0.1"], r"model.guidance: VGG19 weights must lie in .*"),
+    ],
+)
+def test_weights_that_a_loss_asks_for_must_be_there(
+    assignments: list[str], line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.delenv("SEMANTIC_TRANSCEIVER_WEIGHTS", raising=False)
+    for split in ("a", "b"):
+        (tmp_path / split).mkdir()
+        picture = Image.new("RGB", (256, 256), (200, 100, 50))
+        picture.save(tmp_path / split / "one.png")
+    data = [f"data.root={tmp_path}", "data.train=[a]", "data.validation=[b]"]
+    recipe = load_recipe(FOLDER / "photo" / "moc-rvq-stage1.yaml", [*data, *assignments])
+    with pytest.raises(ScenarioError, match=line) as error:
         train_recipe(recipe, folder=tmp_path / "t", report=lambda *_: None)
     assert len(str(error.value).splitlines()) == 1

@@ -15,6 +15,7 @@ from transceiver.scenario.section import Number, Section
 if TYPE_CHECKING:
     from semcodec.training.photo_task import Subject
     from semcodec.training.picture_loss import PictureLoss
+    from semcodec.vgg import Vgg19
 
 Width: TypeAlias = Annotated[Number, Field(gt=0)]
 Counts: TypeAlias = Annotated[tuple[int, int, int, int], Field(strict=False)]  # a YAML list
@@ -65,6 +66,8 @@ class MocRvqModel(Section):
     commitment: Annotated[Number, Field(ge=0)] = 0.25
     fewer_levels: Annotated[Number, Field(ge=0, le=1)] = 0.5
     """Share of pictures that are quantised with a random number of levels."""
+    guidance: Annotated[Number, Field(ge=0)] = 0.0
+    """Of the distance to features of VGG19 (eq. 8, there 0.1); needs the weights of VGG19."""
 
 
 class NoiseReductionModel(Section):
@@ -243,6 +246,7 @@ def _subject(model: PhotoModel, *, seed: int, start: Path | None) -> "Subject":
                 quantize_from=model.quantize_from,
                 commitment=model.commitment,
                 fewer_levels=model.fewer_levels,
+                guide=(_vgg19(), model.guidance) if model.guidance else None,
                 seed=seed,
                 start=start,
             )
@@ -290,6 +294,17 @@ def _subject(model: PhotoModel, *, seed: int, start: Path | None) -> "Subject":
             )
         case _:
             assert_never(model)
+
+
+def _vgg19() -> "Vgg19":
+    from semcodec.errors import WeightsError
+    from semcodec.vgg import Vgg19
+    from semcodec.weights_path import find_vgg19_weights
+
+    try:
+        return Vgg19.load(find_vgg19_weights())
+    except WeightsError as error:
+        raise ScenarioError(f"model.guidance: {error}") from None
 
 
 def _loss(section: LossSection) -> "PictureLoss":

@@ -12,6 +12,7 @@ from semcodec.photo.moc_rvq import MocRvqConfig, MocRvqNetwork, MocRvqOutput
 from semcodec.photo.moc_rvq_codec import MODEL
 from semcodec.training.photo_task import Pass
 from semcodec.training.subject_weights import fresh, save_network
+from semcodec.vgg import CHANNELS, Vgg19
 
 
 class MocRvqSubject:
@@ -23,6 +24,8 @@ class MocRvqSubject:
         commitment: Weight of the commitment loss.
         fewer_levels: Share of pictures that are quantised with fewer levels than there are, each
             number as often, so that the first levels alone make a picture.
+        guide: VGG19 with the weight of the squared distance between its features and the latents
+            behind a 1 x 1 convolution that is trained along (MOC-RVQ, eq. 8); None to do without.
         seed: Of the fresh weights.
         start: Weights to begin from; all tensors of the same name and shape are taken.
     """
@@ -34,6 +37,7 @@ class MocRvqSubject:
         quantize_from: float = 0.1,
         commitment: float = 0.25,
         fewer_levels: float = 0.5,
+        guide: tuple[Vgg19, float] | None = None,
         seed: int,
         start: Path | None = None,
     ) -> None:
@@ -41,6 +45,11 @@ class MocRvqSubject:
         self._network = fresh(lambda: MocRvqNetwork(config), seed=seed, start=start)
         self._quantize_from, self._commitment = quantize_from, commitment
         self._fewer_levels = fewer_levels
+        self._guide = guide
+        channels = config.autoencoder.latent_channels
+        self._align = None
+        if guide is not None:
+            self._align = fresh(lambda: nn.Conv2d(channels, CHANNELS, 1), seed=seed, start=None)
         self._quantizing = False
         self._last: MocRvqOutput | None = None
 
@@ -50,8 +59,10 @@ class MocRvqSubject:
         return self._network
 
     def parameters(self) -> Iterable[nn.Parameter]:
-        """All of them."""
-        return self._network.parameters()
+        """All of the network, and those of the guide's convolution."""
+        yield from self._network.parameters()
+        if self._align is not None:
+            yield from self._align.parameters()
 
     def prepare(self, pictures: Tensor, *, progress: float, generator: torch.Generator) -> None:
         """Place the codebooks when their time has come."""
@@ -67,15 +78,31 @@ class MocRvqSubject:
         if not self._quantizing:
             latents = autoencoder.encode(pictures)
             power = latents.square().mean()
-            return Pass(autoencoder.decode(latents), 1e-3 * power, {"power": power.item()})
+            guidance, values = self._guidance(latents, pictures)
+            return Pass(
+                autoencoder.decode(latents),
+                1e-3 * power + guidance,
+                {"power": power.item()} | values,
+            )
         most = self._network.config.levels
         fewer = torch.rand(len(pictures), generator=generator) < self._fewer_levels
         drawn = torch.randint(1, most + 1, (len(pictures),), generator=generator)
         levels = torch.where(fewer, drawn, most)
         self._last = output = self._network(pictures, levels=levels)
-        values = {"commitment": output.quantized.commitment.item()}
-        loss = self._commitment * output.quantized.commitment
+        guidance, values = self._guidance(output.latents, pictures)
+        values = {"commitment": output.quantized.commitment.item()} | values
+        loss = self._commitment * output.quantized.commitment + guidance
         return Pass(output.pictures, loss, values)
+
+    def _guidance(self, latents: Tensor, pictures: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """Second term of eq. 8, per component, and its value without its weight."""
+        if self._guide is None or self._align is None:
+            return latents.new_zeros(()), {}
+        features, weight = self._guide
+        with torch.no_grad():
+            wanted = features(pictures)
+        distance = (self._align(latents) - wanted).square().mean()
+        return weight * distance, {"guidance": distance.item()}
 
     def after_step(self, *, progress: float, generator: torch.Generator) -> Mapping[str, float]:
         """Codebooks move, dead codewords are revived until 80 % of the steps."""
@@ -103,9 +130,12 @@ class MocRvqSubject:
         save_network(path, self._network, MODEL, asdict(self._network.config), training)
 
     def state_dict(self) -> dict[str, Any]:
-        """Whether there is quantisation yet."""
-        return {"quantizing": self._quantizing}
+        """Whether there is quantisation yet, and the guide's convolution."""
+        align = self._align.state_dict() if self._align is not None else {}
+        return {"quantizing": self._quantizing, "align": align}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """The inverse of `state_dict`."""
         self._quantizing = state["quantizing"]
+        if self._align is not None:
+            self._align.load_state_dict(state["align"])
