@@ -6,7 +6,7 @@ SSIM is scikit-image's, with the settings of its paper. torchmetrics' SSIM also 
 border where the window hangs over reflected samples (the photograph `astronaut` with noise of
 standard deviation 8: 0.7099 instead of 0.7135), which moves the value by much on a picture of
 32 x 32. MS-SSIM has torchmetrics' definition, where the same border changes little (0.9661 instead
-of 0.9662), but filters rows, then columns: in half of the time. Both import what they need when
+of 0.9662), but filters rows, then columns, which is faster. Both import what they need when
 first used.
 """
 
