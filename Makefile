@@ -1,5 +1,6 @@
 # make demo   install and run the quickstart          make test   install with dev tools, run the suite
 # make check  format, lint, types, import contracts   make conformance   slow checks: statistics, damaged input
+# make test-ray   install with Ray, run the tests of runs on a cluster
 # make bench  decoders and the whole link beside other packages, on one thread (about 10 min)
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 # CPU-only torch on Linux x86-64: make TORCH_INDEX=https://download.pytorch.org/whl/cpu demo
 TORCH_INDEX ?=
 
-.PHONY: demo test check format conformance bench clean
+.PHONY: demo test test-ray check format conformance bench clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, got " + sys.version.split()[0])'
@@ -26,6 +27,13 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -m "not conformance"
+
+$(VENV)/.ready-ray: $(VENV)/.ready-dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,ray]'
+	touch $@
+
+test-ray: $(VENV)/.ready-ray
+	$(BIN)/python -m pytest tests/transceiver/test_ray_cluster.py
 
 conformance: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -m conformance

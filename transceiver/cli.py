@@ -36,7 +36,23 @@ BatchOption = Annotated[
     int, typer.Option(min=1, help="Frames carried at once: speed and memory, never numbers.")
 ]
 JobsOption = Annotated[
-    int, typer.Option(min=1, help="Worker processes, which share the threads and the memory.")
+    int | None,
+    typer.Option(
+        min=1,
+        help="Workers. Locally 1, and they share threads and memory; on a cluster as many as fit.",
+    ),
+]
+EngineOption = Annotated[
+    str, typer.Option(metavar="local|ray", help="Processes of this machine, or a Ray cluster.")
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Of the Ray cluster: auto, HOST:PORT, or local for one begun and ended here."
+    ),
+]
+WorkerCpusOption = Annotated[
+    int | None, typer.Option(min=1, help="CPUs of each worker on the cluster, and its threads; 1.")
 ]
 FreshOption = Annotated[bool, typer.Option(help="Delete what the folder holds of a run.")]
 CacheOption = Annotated[
@@ -57,19 +73,24 @@ def run(
         Path | None, typer.Option(help="Folder of the run; runs/NAME without it.")
     ] = None,
     batch: BatchOption = 16,
-    jobs: JobsOption = 1,
+    jobs: JobsOption = None,
     threads: ThreadsOption = None,
     fresh: FreshOption = False,
     cache: CacheOption = None,
     use_cache: KeepOption = True,
     cache_gb: CacheSizeOption = 2.0,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
+    worker_cpus: WorkerCpusOption = None,
     figures: Annotated[bool, typer.Option(help="Draw the figures at the end.")] = True,
     assign: SetOption = [],  # noqa: B006 - typer's way
 ) -> None:
     """Run a scenario; run it again to go on after an interruption."""
     from transceiver.commands import run_command
 
-    execution = Execution(batch, threads, jobs, fresh, cache, use_cache, cache_gb)
+    execution = Execution(
+        batch, threads, jobs, fresh, cache, use_cache, cache_gb, engine, address, worker_cpus
+    )
     run_command(_out, _err, scenario, out, execution, figures=figures, assignments=assign)
 
 
@@ -80,12 +101,15 @@ def reproduce(
         Path | None, typer.Option(help="Folder of the run; runs/NAME without it.")
     ] = None,
     batch: BatchOption = 16,
-    jobs: JobsOption = 1,
+    jobs: JobsOption = None,
     threads: ThreadsOption = None,
     fresh: FreshOption = False,
     cache: CacheOption = None,
     use_cache: KeepOption = True,
     cache_gb: CacheSizeOption = 2.0,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
+    worker_cpus: WorkerCpusOption = None,
     run_it: Annotated[
         bool, typer.Option("--run/--no-run", help="Run what is missing; else only evaluate.")
     ] = True,
@@ -94,7 +118,9 @@ def reproduce(
     """Run a paper's scenario, draw its figure and print whether its claims hold."""
     from transceiver.reproduce.command import reproduce_command
 
-    execution = Execution(batch, threads, jobs, fresh, cache, use_cache, cache_gb)
+    execution = Execution(
+        batch, threads, jobs, fresh, cache, use_cache, cache_gb, engine, address, worker_cpus
+    )
     reproduce_command(_out, _err, scenario, out, execution, run=run_it, assignments=assign)
 
 

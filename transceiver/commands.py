@@ -3,6 +3,7 @@
 import math
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,17 +15,19 @@ from phy.jit import announced
 from semcodec.errors import BudgetError, CodecError
 from semcodec.image_io import read_image, write_png
 from semcodec.metrics import psnr
+from semcodec.training.ranks import Ranks, connected, launched
 from transceiver.bench import error_rates, link_scenario, link_table, machine, measure_link
 from transceiver.build import build, conditions
 from transceiver.catalog import find_scenario
 from transceiver.check import check
 from transceiver.encodings import EncodingCache, default_folder
+from transceiver.engine import Engine
 from transceiver.execution import Execution
 from transceiver.link import Streams
 from transceiver.link import send as send_over
 from transceiver.pictures import open_pictures
 from transceiver.progress import Bar, compiling
-from transceiver.recipe import load_recipe, train_recipe
+from transceiver.recipe import check_ranks, load_recipe, train_recipe
 from transceiver.report.figures import draw
 from transceiver.report.tables import results_table, taps_table
 from transceiver.results import rows
@@ -35,6 +38,9 @@ from transceiver.store import Store, open_run, remove_run
 from transceiver.streams import stream
 from transceiver.sweep import run
 from transceiver.workers import WorkerError
+
+FIRST_SPEAKS_S = 3.0
+"""How long the other processes of a training wait to end: torchrun ends all when one has."""
 
 
 @contextmanager
@@ -94,7 +100,7 @@ def complete(
     def say(text: str) -> None:
         err.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    with user_errors():
+    with user_errors(), _engine(execution) as engine:
         if execution.fresh and folder.exists():
             remove_run(folder)
         pictures = open_pictures(scenario.images, folder=home) if scenario.images else None
@@ -105,11 +111,26 @@ def complete(
                 folder=folder,
                 batch=execution.batch,
                 progress=bar,
-                jobs=execution.jobs,
+                jobs=1 if engine else execution.jobs or 1,
+                engine=engine,
                 cache=encoding_cache(execution),
                 say=say,
             )
         return open_run(folder)
+
+
+@contextmanager
+def _engine(execution: Execution) -> Iterator[Engine | None]:
+    """The cluster that was asked for; None for processes of this machine."""
+    if execution.engine == "local":
+        yield None
+        return
+    from transceiver.ray_cluster import connected
+
+    with connected(
+        execution.address or "auto", jobs=execution.jobs, worker_cpus=execution.worker_cpus or 1
+    ) as cluster:
+        yield cluster
 
 
 def encoding_cache(execution: Execution) -> EncodingCache | None:
@@ -160,24 +181,49 @@ def train_command(
     threads: int | None,
     assignments: Sequence[str],
 ) -> None:
-    """Train by each recipe and say where the weights are; all recipes are checked first."""
+    """Train by each recipe and say where the weights are; all recipes are checked first.
+
+    Under torchrun this process is one of several that share the batches; the first one speaks.
+    """
     _use_threads(threads)
-    recipes = [load_recipe(path, assignments) for path in paths]
-    names = [recipe.name for recipe in recipes]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ScenarioError(f"recipes must have different names, got {', '.join(twice)} twice")
+    ranks = launched()
+    with _said_once(ranks):
+        recipes = [load_recipe(path, assignments) for path in paths]
+        names = [recipe.name for recipe in recipes]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ScenarioError(f"recipes must have different names, got {', '.join(twice)} twice")
+        for path, recipe in zip(paths, recipes, strict=True):
+            try:
+                check_ranks(recipe, ranks.size)
+            except ScenarioError as error:
+                raise ScenarioError(f"{path.name}: {error}") from None
+    out.quiet = out.quiet or not ranks.first
 
     def report(step: int, values: Mapping[str, float]) -> None:
         line = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
         out.print(f"step {step:6d}  {line}", highlight=False, soft_wrap=True)
 
-    for recipe in recipes:
-        run = folder / f"train-{recipe.name}"
-        if len(recipes) > 1:
-            out.print(f"[bold]{recipe.name}[/bold]")
-        with user_errors(), _resumable():
-            best = train_recipe(recipe, folder=run, report=report)
-        out.print(f"{run / 'best.safetensors'}: least validation loss {best:.6g}", soft_wrap=True)
+    with user_errors(), _resumable(), connected(ranks):
+        for recipe in recipes:
+            run = folder / f"train-{recipe.name}"
+            if len(recipes) > 1:
+                out.print(f"[bold]{recipe.name}[/bold]")
+            best = train_recipe(recipe, folder=run, report=report, ranks=ranks)
+            out.print(
+                f"{run / 'best.safetensors'}: least validation loss {best:.6g}", soft_wrap=True
+            )
+
+
+@contextmanager
+def _said_once(ranks: Ranks) -> Iterator[None]:
+    """What is wrong for all processes alike is said by the first of them; all end."""
+    try:
+        yield
+    except ScenarioError:
+        if ranks.first:
+            raise
+        time.sleep(FIRST_SPEAKS_S)
+        sys.exit(2)
 
 
 def send_command(

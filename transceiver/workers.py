@@ -252,9 +252,9 @@ def _serve(connection: Connection, task: Task[Any, Any]) -> None:
                 work = work or task.open(lambda text: send(_Said(text)))
                 message = _Answered(work(order))
             except Exception as error:
-                if _wants_memory(error):
+                if wants_memory(error):
                     os._exit(_OUT_OF_MEMORY)
-                message = _Refused(_portable(error))
+                message = _Refused(portable(error))
             send(message)
 
 
@@ -266,12 +266,12 @@ def _end_with_parent() -> None:
     os._exit(0)
 
 
-def _wants_memory(error: Exception) -> bool:
+def wants_memory(error: Exception) -> bool:
     """Also torch's own words for it."""
     return isinstance(error, MemoryError) or "can't allocate memory" in str(error)
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """An exception that survives pickling, with the place where it was raised as a note."""
     note = "in a worker:\n" + "".join(traceback.format_exception(error))
     try:

@@ -1,17 +1,21 @@
 """Training recipes: one YAML file, one trained model."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import ValidationError
 
+from transceiver.recipe.log import Report
 from transceiver.recipe.photo import PHOTO_KINDS, PhotoRecipe, train_photo
 from transceiver.recipe.system32 import SystemRecipe, train_system
 from transceiver.recipe.vqvae import VqVaeRecipe, train_vqvae
 from transceiver.scenario.load import ScenarioError, describe, load_section
 
-__all__ = ["AnyRecipe", "load_recipe", "train_recipe"]
+if TYPE_CHECKING:
+    from semcodec.training.ranks import Ranks
+
+__all__ = ["AnyRecipe", "check_ranks", "load_recipe", "train_recipe"]
 
 AnyRecipe: TypeAlias = VqVaeRecipe | SystemRecipe | PhotoRecipe
 
@@ -37,14 +41,33 @@ def _parse(data: dict[str, Any]) -> AnyRecipe:
         raise ScenarioError("\n".join(describe(error, data))) from None
 
 
+def check_ranks(recipe: AnyRecipe, size: int) -> None:
+    """Raise `ScenarioError` if so many processes cannot share a batch."""
+    if recipe.batch % size:
+        raise ScenarioError(
+            f"batch: must be a multiple of the {size} processes that share it, got {recipe.batch}"
+        )
+
+
 def train_recipe(
-    recipe: AnyRecipe, *, folder: Path, report: Callable[[int, Mapping[str, float]], None]
+    recipe: AnyRecipe, *, folder: Path, report: Report, ranks: "Ranks | None" = None
 ) -> float:
-    """Train, or go on training; return the least validation loss."""
+    """Train, or go on training; return the least validation loss.
+
+    Args:
+        recipe: What is trained.
+        folder: The training's.
+        report: Called with (step, values) whenever a line is logged.
+        ranks: The processes that train together; None for this one alone.
+    """
+    from semcodec.training.ranks import ALONE
+
+    ranks = ranks or ALONE
+    check_ranks(recipe, ranks.size)
     match recipe:
         case SystemRecipe():
-            return train_system(recipe, folder=folder, report=report)
+            return train_system(recipe, folder=folder, report=report, ranks=ranks)
         case PhotoRecipe():
-            return train_photo(recipe, folder=folder, report=report)
+            return train_photo(recipe, folder=folder, report=report, ranks=ranks)
         case VqVaeRecipe():
-            return train_vqvae(recipe, folder=folder, report=report)
+            return train_vqvae(recipe, folder=folder, report=report, ranks=ranks)

@@ -1,12 +1,12 @@
 """Recipes of the systems for photographs."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, assert_never
 
 from pydantic import Field, model_validator
 
+from transceiver.recipe.log import Report
 from transceiver.recipe.photographs import PhotographData, read_photographs
 from transceiver.recipe.start import find_start
 from transceiver.scenario.load import ScenarioError
@@ -15,6 +15,7 @@ from transceiver.scenario.section import Number, Section
 if TYPE_CHECKING:
     from semcodec.training.photo_task import Subject
     from semcodec.training.picture_loss import PictureLoss
+    from semcodec.training.ranks import Ranks
     from semcodec.vgg import Vgg19
 
 Width: TypeAlias = Annotated[Number, Field(gt=0)]
@@ -163,9 +164,7 @@ class PhotoRecipe(Section):
         return self
 
 
-def train_photo(
-    recipe: PhotoRecipe, *, folder: Path, report: Callable[[int, Mapping[str, float]], None]
-) -> float:
+def train_photo(recipe: PhotoRecipe, *, folder: Path, report: Report, ranks: "Ranks") -> float:
     """Train, or go on training; return the least validation loss."""
     from semcodec.training.loop import Schedule, train
     from semcodec.training.photo_task import PhotoTask, PhotoTraining
@@ -193,7 +192,13 @@ def train_photo(
     except ValueError as error:
         raise ScenarioError(f"model: {error}") from None
     task = PhotoTask(
-        subject, _loss(recipe.loss), training, train=photos, validation=held_out, seed=recipe.seed
+        subject,
+        _loss(recipe.loss),
+        training,
+        train=photos,
+        validation=held_out,
+        seed=recipe.seed,
+        ranks=ranks,
     )
     schedule = Schedule(
         recipe.steps,
@@ -209,7 +214,7 @@ def train_photo(
         "pictures": len(photos.pictures),
         "validation_pictures": len(held_out.pictures),
     }
-    return train(task, schedule, folder=folder, training=facts, report=report)
+    return train(task, schedule, folder=folder, training=facts, report=report, ranks=ranks)
 
 
 def _subject(model: PhotoModel, *, seed: int, start: Path | None) -> "Subject":

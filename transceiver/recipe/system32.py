@@ -1,18 +1,20 @@
 """The ``system32`` recipes: systems for small pictures, trained on CIFAR-10."""
 
-from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, assert_never
 
 from pydantic import Field, model_validator
 
+from transceiver.recipe.log import Report
 from transceiver.recipe.start import find_start
 from transceiver.scenario.load import ScenarioError, user_path
 from transceiver.scenario.section import Number, Section
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from semcodec.training.ranks import Ranks
 
 _Flip: TypeAlias = Annotated[Number, Field(gt=0, lt=0.5)]
 _Weight: TypeAlias = Annotated[Number, Field(ge=0)]
@@ -149,9 +151,7 @@ class SystemRecipe(Section):
         return self
 
 
-def train_system(
-    recipe: SystemRecipe, *, folder: Path, report: Callable[[int, Mapping[str, float]], None]
-) -> float:
+def train_system(recipe: SystemRecipe, *, folder: Path, report: Report, ranks: "Ranks") -> float:
     """Train, or go on training; return the least validation loss."""
     from semcodec.cifar10 import read_cifar10
     from semcodec.system32.system import SystemConfig
@@ -192,7 +192,14 @@ def train_system(
     )
     try:
         task = SystemTask(
-            config, make, choices, pictures=used, held_out=held_out, seed=recipe.seed, start=start
+            config,
+            make,
+            choices,
+            pictures=used,
+            held_out=held_out,
+            seed=recipe.seed,
+            start=start,
+            ranks=ranks,
         )
     except ValueError as error:
         raise ScenarioError(str(error)) from None
@@ -207,7 +214,7 @@ def train_system(
         "pictures": len(used),
         "validation_pictures": len(held_out),
     }
-    return train(task, schedule, folder=folder, training=facts, report=report)
+    return train(task, schedule, folder=folder, training=facts, report=report, ranks=ranks)
 
 
 def _quantizer(section: QuantizerSection, bits: int, dimension: int, cells: int) -> "nn.Module":

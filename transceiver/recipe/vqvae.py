@@ -1,13 +1,16 @@
 """Recipes of the fully convolutional VQ-VAE for photographs."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from transceiver.recipe.log import Report
 from transceiver.recipe.photographs import PhotographData, read_photographs
 from transceiver.scenario.section import Number, Section
+
+if TYPE_CHECKING:
+    from semcodec.training.ranks import Ranks
 
 
 class VqVaeModel(Section):
@@ -39,9 +42,7 @@ class VqVaeRecipe(Section):
     checkpoint_minutes: Annotated[Number, Field(gt=0)] = 5.0
 
 
-def train_vqvae(
-    recipe: VqVaeRecipe, *, folder: Path, report: Callable[[int, Mapping[str, float]], None]
-) -> float:
+def train_vqvae(recipe: VqVaeRecipe, *, folder: Path, report: Report, ranks: "Ranks") -> float:
     """Train, or go on training; return the least validation loss."""
     from semcodec.training.loop import Schedule, train
     from semcodec.training.vqvae_task import VqVaeTask, VqVaeTraining
@@ -54,6 +55,7 @@ def train_vqvae(
         train=photos,
         validation=held_out,
         seed=recipe.seed,
+        ranks=ranks,
     )
     schedule = Schedule(
         recipe.steps,
@@ -67,4 +69,4 @@ def train_vqvae(
         "pictures": len(photos.pictures),
         "validation_pictures": len(held_out.pictures),
     }
-    return train(task, schedule, folder=folder, training=training, report=report)
+    return train(task, schedule, folder=folder, training=training, report=report, ranks=ranks)

@@ -31,8 +31,22 @@ def facts(
     scenario: Scenario, senders: Mapping[str, Sender], pictures: Pictures | None, *, threads: int
 ) -> dict[str, str]:
     """Versions, commit, weights, mode tables, pictures, seed; ``threads`` are those of a worker."""
-    found = {f"version.{name}": version(name) for name in _PACKAGES}
+    found = agreed(scenario, senders)
     found["commit"] = _commit()
+    found["pictures"] = pictures.digest if pictures is not None else ""
+    for name, sender in senders.items():
+        nominal = sender.link.format.nominal_bits_per_symbol
+        if len(sender.links) > 1 and scenario.sweep.quantity != "ebn0_db":
+            nominal = math.nan  # no Eb/N0 for all modes
+        found[f"nominal_bits_per_symbol.{name}"] = repr(nominal)
+    found["seed"] = str(scenario.seed)
+    found["threads"] = str(threads)
+    return found
+
+
+def agreed(scenario: Scenario, senders: Mapping[str, Sender]) -> dict[str, str]:
+    """What must be the same wherever a part of the run is computed."""
+    found = {f"version.{name}": version(name) for name in _PACKAGES}
     found["weights"] = " ".join(
         f"{name}:{sender.link.source.codec.sha256}"
         for name, sender in senders.items()
@@ -44,14 +58,6 @@ def facts(
         for name, plan in ((name, getattr(c, "plan", None)) for name, c in scenario.codecs.items())
         if isinstance(plan, AmcPlan)
     )
-    found["pictures"] = pictures.digest if pictures is not None else ""
-    for name, sender in senders.items():
-        nominal = sender.link.format.nominal_bits_per_symbol
-        if len(sender.links) > 1 and scenario.sweep.quantity != "ebn0_db":
-            nominal = math.nan  # no Eb/N0 for all modes
-        found[f"nominal_bits_per_symbol.{name}"] = repr(nominal)
-    found["seed"] = str(scenario.seed)
-    found["threads"] = str(threads)
     return found
 
 

@@ -11,13 +11,14 @@ import torch
 from semcodec.image_io import write_png
 from transceiver.build import build
 from transceiver.encodings import EncodingCache
+from transceiver.engine import Engine, Processes
 from transceiver.pictures import Pictures
 from transceiver.scenario import Scenario
 from transceiver.store import StageShape, Store, create_or_resume
-from transceiver.sweep.facts import facts
+from transceiver.sweep.facts import agreed, facts
 from transceiver.sweep.lanes import Lane, point_lanes
 from transceiver.sweep.work import Bench, Carried, Chunk, Order, Workshop, carry
-from transceiver.workers import Crew, Job
+from transceiver.workers import Job
 
 Progress: TypeAlias = Callable[[str, float], None]
 """Called after each chunk with what is running and the fraction of the whole that is done."""
@@ -34,6 +35,7 @@ def run(
     batch: int,
     progress: Progress,
     jobs: int = 1,
+    engine: Engine | None = None,
     cache: EncodingCache | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> None:
@@ -49,17 +51,22 @@ def run(
             With the same number of threads in each worker it changes no number either. As workers
             import the script that calls this, its own work must stand behind
             ``if __name__ == "__main__"``.
+        engine: Where other workers are hired, in its own number; ``jobs`` is then left at 1.
         cache: Where source encodings are kept from run to run; None to keep none.
         say: Takes lines of worker processes: that one died, that a kernel is compiled.
 
     Raises:
-        ValueError: ``jobs`` is below 1.
-        WorkerError: Two workers died over the same chunk; what is done is kept.
+        ValueError: ``jobs`` is below 1, or given beside an engine.
+        WorkerError: Two workers died over the same chunk, or none can begin; what is done is kept.
     """
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
+    if engine is not None and jobs > 1:
+        raise ValueError(f"jobs must be left out beside an engine, got {jobs}")
+    alone = engine is None and jobs == 1
+    engine = engine or Processes(jobs, max(1, torch.get_num_threads() // jobs))
+    jobs, threads = engine.jobs, engine.threads
     senders = build(scenario, cache=cache)
-    threads = max(1, torch.get_num_threads() // jobs)
     made_by = facts(scenario, senders, pictures, threads=threads)
     with create_or_resume(folder, scenario, made_by) as store:
         for sub in ("taps", "images"):
@@ -71,18 +78,17 @@ def run(
         meter = _Meter(scenario, progress)
         keeper = _Keeper(store, meter)
         lanes = (lane for point in points for lane in _begun(meter, *point))
-        if jobs == 1:
+        if alone:
             bench = Bench.of(scenario, senders)
             for lane in lanes:
                 while chunk := lane.next():
                     number = keeper.issued(chunk)
                     keeper.keep(lane, number, carry(bench, *_order(chunk, pictures)))
         else:
-            crew: Crew[Order, Carried] = Crew(
-                Workshop(scenario, threads, cache), jobs, _each_once(say)
-            )
+            instructions = torch.backends.cpu.get_cpu_capability()
+            shop = Workshop(scenario, threads, cache, agreed(scenario, senders), instructions)
             queue = _Queue(scenario, pictures, lanes, keeper, jobs)
-            crew.work_off(queue.take, queue.done)
+            engine.hire(shop, _each_once(say)).work_off(queue.take, queue.done)
     if cache is not None:
         cache.trim()
 

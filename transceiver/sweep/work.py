@@ -24,6 +24,7 @@ from transceiver.sender import Sender
 from transceiver.source import Picture, RandomBits, Sent
 from transceiver.store import StageShape, Unit, UnitKey
 from transceiver.streams import stream
+from transceiver.sweep.facts import agreed
 from transceiver.sweep.frames import Setting, send_frames
 from transceiver.sweep.keep import picture_file
 
@@ -89,16 +90,37 @@ class Workshop:
         scenario: The checked scenario.
         threads: Of torch, in each worker.
         cache: Of encodings; None to keep none.
+        agreed: Versions and digests of the process that hands out the work: a worker, perhaps on
+            another machine, must have the same.
+        instructions: Of the vector unit that torch uses there.
     """
 
     scenario: Scenario
     threads: int
     cache: EncodingCache | None
+    agreed: Mapping[str, str]
+    instructions: str
 
     def open(self, say: Callable[[str], None]) -> Callable[[Order], Carried]:
-        """Load weights and tables; ``say`` hears of kernels that are compiled."""
+        """Load weights and tables; ``say`` hears of kernels that are compiled.
+
+        Raises:
+            ValueError: Weights, plugins, tables or packages differ from those of the run.
+        """
         torch.set_num_threads(self.threads)
-        bench = Bench.of(self.scenario, build(self.scenario, cache=self.cache))
+        senders = build(self.scenario, cache=self.cache)
+        have = agreed(self.scenario, senders)
+        for key, wanted in self.agreed.items():
+            if have.get(key) != wanted:
+                got = have.get(key, "nothing")
+                raise ValueError(f"{key} must be {wanted}, as where the run is, got {got}")
+        here = torch.backends.cpu.get_cpu_capability()
+        if here != self.instructions:
+            say(
+                f"a worker computes with {here}, the run is on {self.instructions}: where a "
+                "network is at work, last bits may depend on which worker took a chunk"
+            )
+        bench = Bench.of(self.scenario, senders)
 
         def work(order: Order) -> Carried:
             with announced(lambda kernel: say(compiling(kernel))):

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from semcodec.photo.discriminator import PatchDiscriminator, discriminator_loss, generator_loss
+from semcodec.training.rank_norm import share_batch_norm
+from semcodec.training.ranks import ALONE, Ranks
 
 
 class AdversaryChoices(Protocol):
@@ -30,12 +32,14 @@ class Adversary:
     betas 0.5 and 0.999.
     """
 
-    def __init__(self, choices: AdversaryChoices, *, seed: int) -> None:
-        """Fresh weights from the seed."""
+    def __init__(self, choices: AdversaryChoices, *, seed: int, ranks: Ranks = ALONE) -> None:
+        """Fresh weights from the seed; ``ranks`` share its batches."""
+        self._ranks = ranks
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + 1)
             self._network = PatchDiscriminator(width=choices.discriminator_width)
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        share_batch_norm(self._network, ranks)
         self._optimizer = torch.optim.Adam(
             self._network.parameters(), lr=choices.discriminator_rate, betas=(0.5, 0.999)
         )
@@ -51,6 +55,7 @@ class Adversary:
         loss = discriminator_loss(self._network(pictures), fake_logits=self._network(output))
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self._ranks.average_gradients(self._network.parameters())
         self._optimizer.step()
         return loss.item()
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from semcodec.analog import unit_power
 from semcodec.training.photo_task import Pass
+from semcodec.training.ranks import ALONE, Ranks
 from semcodec.training.subject_weights import fresh, save_network
 
 
@@ -64,21 +65,29 @@ class AnalogSubject:
     def prepare(self, pictures: Tensor, *, progress: float, generator: torch.Generator) -> None:
         """Nothing to prepare."""
 
-    def train_pass(self, pictures: Tensor, *, progress: float, generator: torch.Generator) -> Pass:
+    def train_pass(
+        self, pictures: Tensor, *, progress: float, generator: torch.Generator, ranks: Ranks = ALONE
+    ) -> Pass:
         """Normalised power, noise."""
         low, high = self._esn0_db
-        esn0_db = low + (high - low) * torch.rand(len(pictures), generator=generator)
-        output = self._over_noise(pictures, esn0_db, generator)
+        drawn = torch.rand(ranks.size * len(pictures), generator=generator)
+        esn0_db = low + (high - low) * ranks.part(drawn)
+        output = self._over_noise(pictures, esn0_db, generator, ranks)
         return Pass(output, output.new_zeros(()), {})
 
-    def _over_noise(self, pictures: Tensor, esn0_db: Tensor, generator: torch.Generator) -> Tensor:
+    def _over_noise(
+        self, pictures: Tensor, esn0_db: Tensor, generator: torch.Generator, ranks: Ranks = ALONE
+    ) -> Tensor:
         values = unit_power(self._network.encode(pictures))
         deviation = (0.5 * 10 ** (-esn0_db / 10)).sqrt()[:, None]
-        noise = torch.randn(values.shape, generator=generator)
+        whole = (ranks.size * len(values), *values.shape[1:])
+        noise = ranks.part(torch.randn(whole, generator=generator))
         _, _, height, width = pictures.shape
         return self._network.decode(values + deviation * noise, height, width)
 
-    def after_step(self, *, progress: float, generator: torch.Generator) -> Mapping[str, float]:
+    def after_step(
+        self, *, progress: float, generator: torch.Generator, ranks: Ranks = ALONE
+    ) -> Mapping[str, float]:
         """Nothing."""
         return {}
 

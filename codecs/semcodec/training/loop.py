@@ -4,17 +4,22 @@ A run is a folder: ``log.jsonl`` (a line per report and validation), ``checkpoin
 needed to go on), ``best.safetensors`` (the weights with the least validation loss so far, or the
 latest ones). Killed at any moment, the same call goes on from the last checkpoint and ends with the
 same weights as an uninterrupted run: each step draws from a generator of its own, seeded by
-(seed, step).
+(seed, step). Several processes may train together (`semcodec.training.ranks`); the first one reads
+and writes the folder and validates.
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
+
+from semcodec.training.ranks import ALONE, Ranks
 
 
 class Task(Protocol):
@@ -81,6 +86,7 @@ def train(
     folder: Path,
     training: Mapping[str, Any],
     report: Callable[[int, Mapping[str, float]], None],
+    ranks: Ranks = ALONE,
 ) -> float:
     """Train, or go on training, in ``folder``; return the least validation loss.
 
@@ -89,47 +95,58 @@ def train(
         schedule: Length, seed and intervals.
         folder: The run; made if absent, resumed if it holds a checkpoint.
         training: What the exported weights shall say of their training.
-        report: Called with (step, values) whenever a line is logged.
+        report: Called with (step, values) whenever a line is logged, on the first rank.
+        ranks: The processes that train together; the task must know of them too.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if ranks.first:
+        folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / "checkpoint.pt"
-    step, best = 0, float("inf")
-    sums: dict[str, tuple[float, int]] = {}  # since the last report: sum and number of values
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
+    state = ranks.from_first(lambda: _begin(task, checkpoint, ranks))
+    if state["task"] is not None:
         task.load_state_dict(state["task"])
-        step, best, sums = state["step"], state["best"], state.get("sums", {})
+    step: int = state["step"]
+    best: float = state["best"]
+    sums: dict[str, tuple[float, int]] = state.get("sums", {})  # since the last report: sum, number
     saved_at = time.monotonic()
-    with (folder / "log.jsonl").open("a", buffering=1) as log:
+    with (folder / "log.jsonl").open("a", buffering=1) if ranks.first else nullcontext() as log:
 
         def note(values: Mapping[str, float]) -> None:
-            log.write(json.dumps({"step": step, **values}) + "\n")
-            report(step, values)
+            if log is not None:
+                log.write(json.dumps({"step": step, **values}) + "\n")
+                report(step, values)
 
         while step < schedule.steps:
             generator = step_generator(schedule.seed, step)
             values = task.train_step(progress=step / schedule.steps, generator=generator)
             step += 1
-            for name, value in values.items():
+            for name, value in ranks.mean_values(values).items():
                 total, count = sums.get(name, (0.0, 0))
                 sums[name] = total + value, count + 1
             if step % schedule.report_every == 0:
                 note({name: total / count for name, (total, count) in sums.items()})
                 sums = {}
             if step % schedule.validate_every == 0 or step == schedule.steps:
-                measured = task.validate()
+                measured = ranks.from_first(task.validate)
                 note({f"validation_{name}": value for name, value in measured.items()})
                 better = measured["loss"] < best
                 best = min(best, measured["loss"])
                 wanted = {"best": better, "last": step == schedule.steps, "latest": True}
-                if wanted[schedule.keep]:
+                if wanted[schedule.keep] and ranks.first:
                     facts = {**training, "step": step, **measured}
                     task.export(folder / "best.safetensors", training=facts)
             overdue = time.monotonic() - saved_at > 60 * schedule.checkpoint_minutes
-            if overdue or step == schedule.steps:
+            if ranks.first and (overdue or step == schedule.steps):
                 partial = checkpoint.with_suffix(".partial")
                 state = {"task": task.state_dict(), "step": step, "best": best, "sums": sums}
                 torch.save(state, partial)
                 partial.replace(checkpoint)
                 saved_at = time.monotonic()
-    return best
+    return ranks.from_first(lambda: best)  # and so no rank leaves before everything is written
+
+
+def _begin(task: Task, checkpoint: Path, ranks: Ranks) -> dict[str, Any]:
+    """Where a run stands; ``task`` is None where a single process begins with what it has."""
+    if checkpoint.exists():
+        found: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+        return found
+    return {"task": task.state_dict() if ranks.size > 1 else None, "step": 0, "best": math.inf}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from semcodec.photo.moc_rvq import MocRvqConfig, MocRvqNetwork, MocRvqOutput
 from semcodec.photo.moc_rvq_codec import MODEL
 from semcodec.training.photo_task import Pass
+from semcodec.training.ranks import ALONE, Ranks
 from semcodec.training.subject_weights import fresh, save_network
 from semcodec.vgg import CHANNELS, Vgg19
 
@@ -72,7 +73,9 @@ class MocRvqSubject:
             self._network.quantizer.restart(latents, iterations=10, generator=generator)
             self._quantizing = True
 
-    def train_pass(self, pictures: Tensor, *, progress: float, generator: torch.Generator) -> Pass:
+    def train_pass(
+        self, pictures: Tensor, *, progress: float, generator: torch.Generator, ranks: Ranks = ALONE
+    ) -> Pass:
         """With quantisation once it has begun."""
         autoencoder = self._network.autoencoder
         if not self._quantizing:
@@ -85,9 +88,10 @@ class MocRvqSubject:
                 {"power": power.item()} | values,
             )
         most = self._network.config.levels
-        fewer = torch.rand(len(pictures), generator=generator) < self._fewer_levels
-        drawn = torch.randint(1, most + 1, (len(pictures),), generator=generator)
-        levels = torch.where(fewer, drawn, most)
+        count = ranks.size * len(pictures)
+        fewer = torch.rand(count, generator=generator) < self._fewer_levels
+        drawn = torch.randint(1, most + 1, (count,), generator=generator)
+        levels = ranks.part(torch.where(fewer, drawn, most))
         self._last = output = self._network(pictures, levels=levels)
         guidance, values = self._guidance(output.latents, pictures)
         values = {"commitment": output.quantized.commitment.item()} | values
@@ -104,12 +108,14 @@ class MocRvqSubject:
         distance = (self._align(latents) - wanted).square().mean()
         return weight * distance, {"guidance": distance.item()}
 
-    def after_step(self, *, progress: float, generator: torch.Generator) -> Mapping[str, float]:
+    def after_step(
+        self, *, progress: float, generator: torch.Generator, ranks: Ranks = ALONE
+    ) -> Mapping[str, float]:
         """Codebooks move, dead codewords are revived until 80 % of the steps."""
         if self._last is None:
             return {}
-        latents, quantizer = self._last.latents.detach(), self._network.quantizer
-        quantizer.update(latents, self._last.quantized.indices)
+        latents, quantizer = ranks.whole(self._last.latents.detach()), self._network.quantizer
+        quantizer.update(latents, ranks.whole(self._last.quantized.indices))
         revived = 0
         if progress < 0.8:
             revived = quantizer.revive(latents, threshold=0.03, generator=generator)

@@ -15,6 +15,7 @@ from semcodec.photo.moc_rvq import MocRvqConfig, MocRvqNetwork
 from semcodec.photo.moc_rvq_codec import MODEL
 from semcodec.photo.noise_reduction import NoiseReductionConfig, noise_reduction_loss
 from semcodec.training.photo_task import Pass
+from semcodec.training.ranks import ALONE, Ranks
 from semcodec.training.subject_weights import fresh, save_network
 
 VALIDATED_AT = (0.0, 10.0, 20.0)
@@ -74,14 +75,17 @@ class NoiseReductionSubject:
     def prepare(self, pictures: Tensor, *, progress: float, generator: torch.Generator) -> None:
         """Nothing to prepare."""
 
-    def train_pass(self, pictures: Tensor, *, progress: float, generator: torch.Generator) -> Pass:
+    def train_pass(
+        self, pictures: Tensor, *, progress: float, generator: torch.Generator, ranks: Ranks = ALONE
+    ) -> Pass:
         """Noise, codewords of the indices received, the block, quantisation again."""
         low, high = self._esn0_db
-        esn0_db = low + (high - low) * torch.rand(len(pictures), generator=generator)
+        drawn = torch.rand(ranks.size * len(pictures), generator=generator)
+        esn0_db = low + (high - low) * drawn
         levels = most = self._network.config.levels
         if float(torch.rand((), generator=generator)) < self._fewer_levels:
             levels = int(torch.randint(1, most + 1, (), generator=generator))
-        refined, clean = self._refined(pictures, esn0_db, generator, levels)
+        refined, clean = self._refined(pictures, esn0_db, generator, levels, ranks)
         feature = noise_reduction_loss(refined, clean)
         again = self._network.quantizer.quantize(refined, levels=levels).vectors
         output = self._network.autoencoder.decode(straight_through(refined, again))
@@ -93,18 +97,22 @@ class NoiseReductionSubject:
         esn0_db: Tensor,
         generator: torch.Generator,
         levels: int | None = None,
+        ranks: Ranks = ALONE,
     ) -> tuple[Tensor, Tensor]:
-        """Latents after the block, and without noise."""
+        """Latents after the block, and without noise; ``esn0_db`` is that of all ranks."""
         with torch.no_grad():
             indices = self._network.encode(pictures, levels=levels)
             received = receive_indices(
-                indices, labels=self._labels, esn0_db=esn0_db, generator=generator
+                ranks.whole(indices), labels=self._labels, esn0_db=esn0_db, generator=generator
             )
+            received = ranks.part(received)
             noisy = self._network.quantizer.lookup(received)
             clean = self._network.quantizer.lookup(indices)
         return self._network.refine(noisy), clean
 
-    def after_step(self, *, progress: float, generator: torch.Generator) -> Mapping[str, float]:
+    def after_step(
+        self, *, progress: float, generator: torch.Generator, ranks: Ranks = ALONE
+    ) -> Mapping[str, float]:
         """Nothing."""
         return {}
 

@@ -14,6 +14,8 @@ from semcodec.training.adversary import Adversary
 from semcodec.training.averaged import Averaged
 from semcodec.training.photos import Photos
 from semcodec.training.picture_loss import LEAST_SIDE, PictureLoss, ms_ssim
+from semcodec.training.rank_norm import share_batch_norm
+from semcodec.training.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,18 @@ class Subject(Protocol):
         ...
 
     def prepare(self, pictures: Tensor, *, progress: float, generator: torch.Generator) -> None:
-        """Called before every step with its batch: where codebooks are placed on latents."""
+        """Called before every step with its whole batch: where codebooks are placed on latents."""
         ...
 
-    def train_pass(self, pictures: Tensor, *, progress: float, generator: torch.Generator) -> Pass:
-        """Pictures ``[B, 3, H, W]`` in [0, 1] through the network."""
+    def train_pass(
+        self, pictures: Tensor, *, progress: float, generator: torch.Generator, ranks: Ranks
+    ) -> Pass:
+        """A rank's pictures ``[B, 3, H, W]`` in [0, 1] through the network; draws are for all."""
         ...
 
-    def after_step(self, *, progress: float, generator: torch.Generator) -> Mapping[str, float]:
+    def after_step(
+        self, *, progress: float, generator: torch.Generator, ranks: Ranks
+    ) -> Mapping[str, float]:
         """What is not learned by gradients: codebooks. Values for the log."""
         ...
 
@@ -121,6 +127,7 @@ class PhotoTask:
         train: Photographs, cropped at random.
         validation: Photographs, of which the middle is taken.
         seed: Of the discriminator's weights.
+        ranks: That share the crops of a step.
     """
 
     def __init__(
@@ -132,24 +139,31 @@ class PhotoTask:
         train: Photos,
         validation: Photos,
         seed: int,
+        ranks: Ranks = ALONE,
     ) -> None:
         """Build optimisers, and the discriminator where one is wanted."""
+        self.ranks = ranks
+        share_batch_norm(subject.network, ranks)
         self.subject, self.loss, self.training = subject, loss, training
         self.photos, self.held_out = train, validation.centres()
         self.averaged = Averaged(subject.network, decay=training.average)
         self.optimizer = torch.optim.Adam(
             list(subject.parameters()), lr=training.learning_rate, betas=training.betas
         )
-        self.adversary = Adversary(training, seed=seed) if training.adversarial else None
+        fights = training.adversarial > 0
+        self.adversary = Adversary(training, seed=seed, ranks=ranks) if fights else None
 
     def train_step(self, *, progress: float, generator: torch.Generator) -> Mapping[str, float]:
         """One step of Adam, one of the codebooks, and one of the discriminator."""
-        pictures = self.photos.batch(self.training.batch, generator=generator)
-        pictures = pictures.contiguous(memory_format=torch.channels_last)
+        whole = self.photos.batch(self.training.batch, generator=generator)
+        whole = whole.contiguous(memory_format=torch.channels_last)
+        pictures = self.ranks.part(whole)
         for group in self.optimizer.param_groups:
             group["lr"] = self.training.rate(progress)
-        self.subject.prepare(pictures, progress=progress, generator=generator)
-        passed = self.subject.train_pass(pictures, progress=progress, generator=generator)
+        self.subject.prepare(whole, progress=progress, generator=generator)
+        passed = self.subject.train_pass(
+            pictures, progress=progress, generator=generator, ranks=self.ranks
+        )
         loss, terms = self.loss(passed.output, pictures)
         loss = loss + passed.loss
         values = {name: term.item() for name, term in terms.items()} | dict(passed.values)
@@ -161,13 +175,15 @@ class PhotoTask:
             values["verdict"] = verdict.item()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.ranks.average_gradients(self.subject.parameters())
         torch.nn.utils.clip_grad_norm_(self.subject.parameters(), 1.0)
         self.optimizer.step()
         if fights:
             assert self.adversary is not None
             values["discriminator"] = self.adversary.learn(pictures, passed.output.detach())
         self.averaged.update()
-        after = self.subject.after_step(progress=progress, generator=generator)
+        after = self.subject.after_step(progress=progress, generator=generator, ranks=self.ranks)
+        self.ranks.follow_first(self.subject.network.buffers())
         return {"loss": loss.item(), **values, **after}
 
     @torch.no_grad()

@@ -15,6 +15,7 @@ from semcodec.system32.binary_channel import label_bits, transition_logits
 from semcodec.system32.quantizer import Quantizer
 from semcodec.system32.subvectors import assign, join, split
 from semcodec.system32.system import MODEL, Codebooks, System, SystemConfig, save_system
+from semcodec.training.ranks import ALONE, Ranks
 
 FAST_RATE = 1e-2
 """Learning rate of flip probabilities and codeword probabilities (ESC-MVQ, section V)."""
@@ -106,6 +107,8 @@ class SystemTask:
         held_out: Pictures for validation, alike.
         seed: Of the fresh weights.
         start: Weights to begin from.
+        ranks: That share the pictures of a step. Each encodes and decodes its own and quantises
+            those of all, so that a quantiser may look at a whole batch.
     """
 
     def __init__(
@@ -118,8 +121,10 @@ class SystemTask:
         held_out: Tensor,
         seed: int,
         start: Path | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         """Build a fresh system."""
+        self.ranks = ranks
         self.config, self.training = config, training
         self.pictures, self.held_out = pictures, held_out
         self.backbone = initial_backbone(config, seed=seed, start=start)
@@ -137,15 +142,13 @@ class SystemTask:
             self.encode = torch.compile(self.backbone.encode, dynamic=False)
             self.decode = torch.compile(self.backbone.decode, dynamic=False)
 
+    def _parameters(self) -> list[nn.Parameter]:
+        return [*self.backbone.parameters(), *self.module.parameters()]
+
     def _optimizer(self) -> torch.optim.Optimizer:
         fast = list(self.quantizer.fast_parameters())
         taken = {id(p) for p in fast}
-        rest = [
-            p
-            for module in (self.backbone, self.module)
-            for p in module.parameters()
-            if id(p) not in taken
-        ]
+        rest = [p for p in self._parameters() if id(p) not in taken]
         groups: list[dict[str, Any]] = [{"params": rest, "peak": self.training.learning_rate}]
         if fast:
             groups.append({"params": fast, "peak": FAST_RATE})
@@ -158,10 +161,11 @@ class SystemTask:
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * self.training.factor(progress)
         draw = torch.randint(len(self.pictures), (self.training.batch,), generator=generator)
-        pictures = _unit(self.pictures[draw])
+        pictures = _unit(self.pictures[self.ranks.part(draw)])
         vectors = split(self.encode(pictures), self.config.dimension)
-        branches = self.quantizer(vectors, progress=progress, generator=generator)
-        outputs = self.decode(self._latents(torch.cat([b.vectors for b in branches]), pictures))
+        branches = self.quantizer(self.ranks.whole(vectors), progress=progress, generator=generator)
+        arrived = torch.cat([self.ranks.part(b.vectors) for b in branches])
+        outputs = self.decode(self._latents(arrived, pictures))
         loss, weight = torch.zeros(()), self.training.reconstruction_weight
         errors = []
         for branch, output in zip(branches, torch.split(outputs, len(pictures)), strict=True):
@@ -170,6 +174,7 @@ class SystemTask:
             errors.append(error.item())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.ranks.average_gradients(self._parameters())
         self.optimizer.step()
         values = {f"mse_{v}": error for v, error in enumerate(errors)}
         return {"loss": loss.item(), **values, "latent_power": vectors.square().mean().item()}
@@ -188,6 +193,7 @@ class SystemTask:
             self._vectors(part) for part in torch.split(self.pictures[draw], self.training.batch)
         ]
         self.quantizer.place(torch.cat(parts), generator=generator)
+        self.ranks.follow_first(self.module.state_dict().values())
         self.placed = True
 
     @torch.no_grad()

@@ -1,7 +1,7 @@
 """VQ-DeepSC as the photo task trains it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from semcodec.photo.vq_deepsc import VqDeepScConfig, VqDeepScNetwork, VqDeepScOutput
 from semcodec.photo.vq_deepsc_codec import MODEL
 from semcodec.training.photo_task import Pass
+from semcodec.training.ranks import ALONE, Ranks
 from semcodec.training.subject_weights import fresh, save_network
 
 COMMITMENT = 0.25
@@ -58,7 +59,9 @@ class VqDeepScSubject:
             self._network.place(pictures, iterations=10, generator=generator)
             self._quantizing = True
 
-    def train_pass(self, pictures: Tensor, *, progress: float, generator: torch.Generator) -> Pass:
+    def train_pass(
+        self, pictures: Tensor, *, progress: float, generator: torch.Generator, ranks: Ranks = ALONE
+    ) -> Pass:
         """With quantisation once it has begun."""
         if not self._quantizing:
             features = self._network.encoder(pictures)
@@ -68,14 +71,17 @@ class VqDeepScSubject:
         values = {"commitment": output.commitment.item()}
         return Pass(output.pictures, self._commitment * output.commitment, values)
 
-    def after_step(self, *, progress: float, generator: torch.Generator) -> Mapping[str, float]:
+    def after_step(
+        self, *, progress: float, generator: torch.Generator, ranks: Ranks = ALONE
+    ) -> Mapping[str, float]:
         """Codebooks move, dead codewords are revived until 80 % of the steps."""
         if self._last is None:
             return {}
-        self._network.update(self._last)
+        last = _whole(self._last, ranks)
+        self._network.update(last)
         revived = 0
         if progress < 0.8:
-            revived = self._network.revive(self._last, threshold=0.03, generator=generator)
+            revived = self._network.revive(last, threshold=0.03, generator=generator)
         self._last = None
         return {"revived": float(revived)}
 
@@ -96,3 +102,12 @@ class VqDeepScSubject:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """The inverse of `state_dict`."""
         self._quantizing = state["quantizing"]
+
+
+def _whole(output: VqDeepScOutput, ranks: Ranks) -> VqDeepScOutput:
+    """Features and indices of all ranks: what the codebooks move by."""
+    return replace(
+        output,
+        features=tuple(ranks.whole(feature.detach()) for feature in output.features),
+        quantized=tuple(replace(q, indices=ranks.whole(q.indices)) for q in output.quantized),
+    )

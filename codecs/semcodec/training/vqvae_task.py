@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from semcodec import weights
 from semcodec.training.photos import Photos
+from semcodec.training.ranks import ALONE, Ranks
 from semcodec.vq.vqvae import VqVae, VqVaeConfig
 
 MODEL = "vqvae"
@@ -60,8 +61,10 @@ class VqVaeTask:
         train: Photos,
         validation: Photos,
         seed: int,
+        ranks: Ranks = ALONE,
     ) -> None:
-        """Build a fresh network from the seed."""
+        """Build a fresh network from the seed; ``ranks`` share its batches."""
+        self.ranks = ranks
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = VqVae(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -75,7 +78,7 @@ class VqVaeTask:
     def train_step(self, *, progress: float, generator: torch.Generator) -> Mapping[str, float]:
         """One step of Adam and, once it has started, one of the codebook."""
         choices, network = self.training, self.network
-        pictures = self.train_photos.batch(choices.batch, generator=generator)
+        pictures = self.ranks.part(self.train_photos.batch(choices.batch, generator=generator))
         pictures = pictures.contiguous(memory_format=torch.channels_last)
         for group in self.optimizer.param_groups:
             group["lr"] = choices.rate(progress)
@@ -98,14 +101,17 @@ class VqVaeTask:
         loss = error / 0.05 + choices.commitment * commitment
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        self.ranks.average_gradients(network.parameters())
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         self.optimizer.step()
         if self.quantizing:
-            network.codebook.update(latents.detach(), quantized.indices)
+            latents = self.ranks.whole(latents.detach())
+            network.codebook.update(latents, self.ranks.whole(quantized.indices))
             if self.step % choices.revive_every == 0 and progress < 0.8:
                 revived = network.codebook.revive(
-                    latents.detach(), threshold=choices.dead_below, generator=generator
+                    latents, threshold=choices.dead_below, generator=generator
                 )
+            self.ranks.follow_first(network.buffers())
         self.step += 1
         return {
             "mse": error.item(),
