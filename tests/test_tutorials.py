@@ -28,14 +28,14 @@ PAGE = (Path(__file__).parents[1] / "docs" / "tutorials" / "own-codec.md").read_
 
 
 def _blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    return re.findall(rf"```{language}(?: title=\S+)?\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A folder with the page's file, its scenario, and a small picture of odd sides."""
     (tmp_path / "my_codecs.py").write_text("\n\n".join(_blocks("python")))
-    (scenario,) = _blocks("yaml")
+    (scenario,) = (block for block in _blocks("yaml") if block.startswith("name:"))
     (tmp_path / "own.yaml").write_text(scenario)
     (tmp_path / "pictures").mkdir()
     crop = PillowImage.fromarray(data.coffee()[100:199, 200:349])

@@ -143,6 +143,28 @@ def validate(scenario: ScenarioArgument, assign: SetOption = []) -> None:  # noq
     )
 
 
+@app.command()
+def schema(
+    output: Annotated[
+        Path | None, typer.Option(help="File to write; standard output without it.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of scenario files, by which editors complete keys and mark mistakes."""
+    import json
+
+    from transceiver.scenario.json_schema import json_schema
+
+    text = json.dumps(json_schema(), indent=2) + "\n"
+    if output is None:
+        sys.stdout.write(text)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ScenarioError(f"--output: must be a file to write, got {output}: {error}") from None
+    _out.print(f"{output}: JSON Schema of scenarios", highlight=False, soft_wrap=True)
+
+
 @app.command(name="list")
 def list_command(
     what: Annotated[

@@ -15,17 +15,23 @@ from transceiver.scenario.section import Section
 
 class _LdpcDecoder(Section):
     iterations: Annotated[int, Field(ge=1)] = 50
+    """At most so many; a block stops at its first codeword."""
 
 
 class _LayeredDecoder(_LdpcDecoder):
     threads: Annotated[int, Field(ge=1)] | None = None
+    """At most so many, as torch without it (``--threads``, all cores); changes no result."""
 
 
 class TwoTierDecoder(_LayeredDecoder):
-    """Offset min-sum, and A-min* once more for the blocks that it leaves over."""
+    """Default for LDPC codes: offset min-sum, and A-min* for the blocks that it leaves over.
+
+    The first tier has at most 20 iterations.
+    """
 
     kind: Literal["two_tier"]
     arithmetic: Literal["int8", "int16", "float32"] = "int8"
+    """Of the first tier; the second has int16."""
 
 
 class OffsetMinSumDecoder(_LayeredDecoder):
@@ -33,6 +39,7 @@ class OffsetMinSumDecoder(_LayeredDecoder):
 
     kind: Literal["offset_min_sum"]
     arithmetic: Literal["int8", "int16", "float32"] = "int8"
+    """Of the messages."""
 
 
 class AMinStarDecoder(_LayeredDecoder):
@@ -40,13 +47,18 @@ class AMinStarDecoder(_LayeredDecoder):
 
     kind: Literal["a_min_star"]
     arithmetic: Literal["int16", "float32"] = "int16"
+    """Of the messages."""
 
 
 class SumProductDecoder(_LdpcDecoder):
-    """Flooding belief propagation, exact sum-product rule, early stop per block."""
+    """The reference: flooding belief propagation, exact sum-product rule, early stop per block.
+
+    100 to 400 times slower than the others.
+    """
 
     kind: Literal["sum_product"]
     arithmetic: Literal["float32"] = "float32"
+    """Of the messages."""
 
 
 _LDPC_DECODERS = ("two_tier", "offset_min_sum", "a_min_star", "sum_product")

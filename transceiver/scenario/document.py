@@ -41,14 +41,18 @@ TapName: TypeAlias = Literal[
 
 
 _MOST_POINTS = 1000
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
 class Steps(Section):
     """Evenly spaced points, both ends included."""
 
     start: Number
+    """First value."""
     stop: Number
+    """Last value, at least ``start``."""
     step: Annotated[Number, Field(gt=0)]
+    """Distance from value to value; at most 1000 of them."""
 
     @model_validator(mode="after")
     def _forward(self) -> "Steps":
@@ -72,11 +76,16 @@ class Sweep(Section):
     """The quantity that changes from point to point: exactly one of the four."""
 
     esn0_db: Points | None = None
+    """Mean transmitted Es/N0 [dB], -100 to 100."""
     ebn0_db: Points | None = None
+    """Eb/N0 [dB], -100 to 100, by each codec's own nominal code rate and bits per symbol."""
     normalized_snr_db: Points | None = None
-    """Mean energy of a bit over N0, ESC-MVQ eq. 53, with the order of the scenario's own
-    ``phy.modulation`` and no code: Es/N0 over its bits per symbol, the same for all codecs."""
+    """Mean energy of a bit over N0 [dB], -100 to 100, ESC-MVQ eq. 53, with the order of the
+    scenario's own ``phy.modulation`` and no code: Es/N0 over its bits per symbol, the same N0 for
+    all codecs."""
     flip_probability: Points | None = None
+    """Probability that a bit of a ``bsc`` flips, above 0 and below 0.5. With that channel, and only
+    with it, for every codec."""
 
     @model_validator(mode="after")
     def _one(self) -> "Sweep":
@@ -113,16 +122,22 @@ class Stop(Section):
     """When a point is done: images by trials, random bits by block errors."""
 
     trials: Annotated[int, Field(ge=1)] | None = None
+    """Transmissions of every picture at every point, each with its own noise. Required where codecs
+    send images, left out for ``bits``."""
     block_errors: Annotated[int, Field(ge=1)] | None = None
+    """A point is done with so many wrong blocks. Required for ``bits``, as is ``max_blocks``."""
     max_blocks: Annotated[int, Field(ge=1)] | None = None
+    """A point is done with so many blocks, whichever comes first; looked at after each frame."""
 
 
 class Lpips(Section):
-    """Learned perceptual distance; its weights are searched for where ``weights`` is absent."""
+    """Learned perceptual distance (LPIPS 0.1)."""
 
     kind: Literal["lpips"]
     net: Literal["alex", "squeeze"] = "alex"
+    """Backbone; ``lpips`` alone is this default."""
     weights: str | None = None
+    """File of LPIPS v0.1 weights; searched for without it."""
 
 
 MetricSection: TypeAlias = Annotated[
@@ -136,26 +151,46 @@ class Taps(Section):
     """Samples to keep besides the counters, which are always kept."""
 
     samples: list[TapName] = []
+    """Taps of which samples are kept in ``taps/CODEC-POINT.npz``, from the first picture's first
+    trial."""
     per_point: Annotated[int, Field(ge=1)] = 4096
+    """At most so many values of each."""
 
 
 class Scenario(Section):
     """One link scenario."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Field(pattern=_NAME)]
+    """Title, and the folder ``runs/NAME``."""
     seed: Annotated[int, Field(ge=0, lt=2**63)]
+    """Of all noise, fading and random payloads."""
     images: ImagesSection | None = None
-    codecs: Annotated[dict[str, CodecSection], Field(min_length=1)]
+    """What is sent. Required, unless the codecs are of kind ``bits``, which have none."""
+    codecs: Annotated[
+        dict[str, CodecSection],
+        Field(min_length=1, json_schema_extra={"propertyNames": {"pattern": _NAME}}),
+    ]
+    """How it becomes bits or values: sections under names of your own (letters, digits, ``.``,
+    ``_``, ``-``, the first a letter or digit). All of kind ``bits`` or none."""
     phy: Phy
+    """From source bits to source bits received."""
     sweep: Sweep
+    """The points."""
     stop: Stop
+    """When a point is done."""
     failure: Literal["mean_colour", "best_effort", "last_good"] = "mean_colour"
+    """What is shown in place of a picture that a byte codec lost."""
     metrics: list[MetricSection] = []
+    """What is measured on every picture received, each once; none for ``bits``."""
     taps: Taps = Taps()
+    """Samples to keep besides the counters."""
     # What is made of a run and not the run: excluded from what the run stores and compares.
     paper: Annotated[Paper | None, Field(exclude=True)] = None
+    """For ``transceiver reproduce``: where the claims come from."""
     figure: Annotated[FigureSection | None, Field(exclude=True)] = None
+    """For ``transceiver reproduce``: what is drawn."""
     claims: Annotated[list[ClaimSection], Field(exclude=True)] = []
+    """For ``transceiver reproduce``: what the paper says."""
 
     @model_validator(mode="before")
     @classmethod
@@ -194,7 +229,7 @@ class Scenario(Section):
         yield from self._stop_problems(bits=bool(bits))
         yield from reproduction_problems(self, self.figure, self.claims)
         for name, codec in self.codecs.items():
-            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            if not re.fullmatch(_NAME, name):
                 yield (
                     "codecs: a name must begin with a letter or digit and hold letters, digits, "
                     f"dots, hyphens and underscores only, got {name!r}"

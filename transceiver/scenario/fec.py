@@ -12,8 +12,11 @@ class PolarCode(Section):
 
     kind: Literal["polar"]
     k: int
+    """Information bits, 20 to 1013 (downlink: 12 to 140), the inner CRC not among them."""
     n: int
+    """Coded bits, k + 11 to 1088 (downlink: k + 24 to 576)."""
     direction: Literal["uplink", "downlink"] = "uplink"
+    """Inner CRC of 11 bits, or of 24."""
 
     @model_validator(mode="after")
     def _one_block(self) -> "PolarCode":
@@ -34,9 +37,13 @@ class ConvolutionalCode(Section):
 
     kind: Literal["convolutional"]
     k: Annotated[int, Field(ge=1, le=16384)]
+    """Information bits of a block."""
     rate: Literal["1/2", "1/3"]
+    """Without the tail."""
     constraint_length: Annotated[int, Field(ge=3, le=8)] = 7
+    """7 is (133, 171) octal for rate 1/2."""
     terminate: bool = True
+    """Whether tail bits end in state 0: n = (k + constraint_length - 1) / rate."""
 
     @property
     def n(self) -> int:
@@ -50,9 +57,13 @@ class TurboCode(Section):
 
     kind: Literal["turbo"]
     k: Annotated[int, Field(ge=40, le=6144)]
+    """Information bits of a block."""
     rate: Literal["1/3", "1/2"]
+    """Without the tail."""
     constraint_length: Annotated[int, Field(ge=3, le=6)] = 4
+    """4 is LTE's."""
     terminate: bool = True
+    """Whether tail bits are sent: for constraint length 4 12 of them for rate 1/3, 8 for 1/2."""
 
     @property
     def n(self) -> int:
@@ -62,27 +73,30 @@ class TurboCode(Section):
 
 
 class SuccessiveCancellationListDecoder(Section):
-    """List decoding of polar codes, aided by the code's CRC."""
+    """Default for ``polar``: list decoding, aided by the code's CRC."""
 
     kind: Literal["successive_cancellation_list"]
     list_size: Literal[1, 2, 4, 8, 16, 32] = 8
+    """Paths; the code's CRC chooses among them."""
 
 
 class SuccessiveCancellationDecoder(Section):
-    """Decoding of polar codes bit after bit."""
+    """For ``polar``: one path, bit after bit; the CRC does not help it."""
 
     kind: Literal["successive_cancellation"]
 
 
 class ViterbiDecoder(Section):
-    """The most likely codeword of a convolutional code, with soft decisions."""
+    """Default for ``convolutional``: the most likely codeword, with soft decisions."""
 
     kind: Literal["viterbi"]
 
 
 class TurboDecoder(Section):
-    """Two component decoders in turn; every block takes all iterations."""
+    """Default for ``turbo``: two component decoders in turn."""
 
     kind: Literal["turbo"]
     iterations: Annotated[int, Field(ge=1)] = 8
+    """Of every block."""
     algorithm: Literal["map", "max_log"] = "map"
+    """Of the component decoders."""

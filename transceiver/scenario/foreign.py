@@ -16,18 +16,22 @@ from transceiver.scenario.source import (
 
 
 class PluginCodec(CodecBase):
-    """A codec of the user: of an installed package, or of a Python file."""
+    """A codec of your own: of an installed package, or of a Python file."""
 
     kind: Literal["plugin"]
     name: str
-    """In the group ``transceiver.codecs`` of entry points, or the callable in ``file``."""
+    """Of an entry point in the group ``transceiver.codecs``, or of the class or function in
+    ``file``."""
     file: Annotated[str, Field(pattern=r"\.py$")] | None = None
+    """Python file (``.py``), which a run executes; without it the installed plugin."""
     options: dict[str, JsonValue] = {}
-    """Keyword arguments."""
+    """Keyword arguments: finite numbers, text, lists and mappings."""
     budget: BudgetSection | None = None
-    """Of a byte codec, and only of one."""
+    """Of a byte codec, which needs one, and only of one."""
     plan: BytePlan = FixedPlan()
+    """``adaptive`` for byte codecs only; an analog codec has ``fixed`` only."""
     headers: Literal["counted", "known"] = "counted"
+    """``known`` for byte codecs only."""
 
     @model_validator(mode="after")
     def _fits(self) -> "PluginCodec":
@@ -48,10 +52,13 @@ class _ProgramCodec(CodecBase):
     sends: Literal["indices", "values"]
     """What the encoder returns: integers that become bits, or real values that become symbols."""
     bits: Annotated[int, Field(ge=1, le=32)] | None = None
-    """Of each index: the decoder takes every integer below 2**bits."""
+    """Of each index: the decoder takes every integer below 2**bits. Required for ``indices``, left
+    out for ``values``."""
     multiple: Annotated[int, Field(ge=1)] = 1
-    """Sides are continued to multiples of this, and cut back after decoding."""
+    """Sides are continued to multiples of this by their last row and column, and cut back after
+    decoding."""
     plan: CodedPlan = FixedPlan()
+    """``amc`` for ``indices`` only."""
 
     @model_validator(mode="after")
     def _fits(self) -> "_ProgramCodec":
@@ -68,7 +75,9 @@ class TorchProgram(_ProgramCodec):
 
     kind: Literal["torch_program"]
     encoder: str
+    """File of ``torch.export.save``."""
     decoder: str
+    """The same."""
 
 
 class TensorflowModel(_ProgramCodec):
@@ -76,4 +85,4 @@ class TensorflowModel(_ProgramCodec):
 
     kind: Literal["tensorflow"]
     model: str
-    """Its folder."""
+    """Folder of the SavedModel."""

@@ -12,13 +12,22 @@ class TdlChannel(Section):
 
     kind: Literal["tdl"]
     model: Literal["A", "B", "C", "D", "E", "A10", "A30", "B100", "C60", "C300", "D10", "D30"]
+    """``A`` to ``E`` of TR 38.901, the others of TS 38.101-4."""
     delay_spread_s: Annotated[Number, Field(ge=0)] | None = None
+    """RMS delay spread [s]. Required for ``A`` to ``E``, left out for the others, whose delays are
+    fixed."""
     carrier_frequency_hz: Annotated[Number, Field(gt=0)]
+    """Carrier frequency [Hz]."""
     speed_m_s: Annotated[Number, Field(ge=0, lt=299792458)] = 0.0
+    """Speed [m/s], of which the Doppler spread follows."""
     subcarriers: Annotated[int, Field(ge=1, le=8192)]
+    """Of an OFDM symbol, all with data."""
     subcarrier_spacing_hz: Annotated[Number, Field(gt=0)]
+    """Subcarrier spacing [Hz]."""
     cyclic_prefix: Annotated[int, Field(ge=0)]
+    """In samples, at most ``subcarriers``."""
     domain: Literal["frequency", "time"] = "frequency"
+    """A gain for each subcarrier, or samples through the taps of the channel."""
 
     @model_validator(mode="after")
     def _fits(self) -> "TdlChannel":

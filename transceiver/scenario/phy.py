@@ -23,7 +23,9 @@ class Ieee80211nCode(Section):
 
     kind: Literal["ieee80211n"]
     n: Literal[648, 1296, 1944]
+    """Coded bits of a block."""
     rate: Literal["1/2", "2/3", "3/4", "5/6"]
+    """k/n."""
 
 
 class DvbS2Code(Section):
@@ -31,7 +33,10 @@ class DvbS2Code(Section):
 
     kind: Literal["dvbs2"]
     n: Literal[16200, 64800]
+    """Coded bits of a block."""
     rate: Literal["1/4", "1/3", "2/5", "1/2", "3/5", "2/3", "3/4", "4/5", "5/6", "8/9", "9/10"]
+    """Nominal; ``9/10`` for n = 64800 only. With n = 16200 the true k/n of 1/4, 1/2, 3/4, 4/5 and
+    5/6 is lower."""
 
     @model_validator(mode="after")
     def _short_frames_lack_9_10(self) -> "DvbS2Code":
@@ -45,7 +50,9 @@ class NrCode(Section):
 
     kind: Literal["nr"]
     k: Annotated[int, Field(ge=12, le=8448)]
+    """Information bits of a block; at most 3840 where k/n is 1/4 or less."""
     n: Annotated[int, Field(ge=13)]
+    """Coded bits of a block; k/n is at most 0.95."""
 
     @model_validator(mode="after")
     def _rate(self) -> "NrCode":
@@ -63,9 +70,14 @@ class GallagerCode(Section):
 
     kind: Literal["gallager"]
     n: Positive = 20
+    """Coded bits of a block, a multiple of ``row_weight``; k follows from the rank of the matrix (7
+    for the default)."""
     column_weight: Annotated[int, Field(ge=2)] = 3
+    """Checks of each bit."""
     row_weight: Annotated[int, Field(ge=3)] = 4
+    """Bits of each check, more than ``column_weight``."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Of the construction."""
 
     @model_validator(mode="after")
     def _regular(self) -> "GallagerCode":
@@ -103,6 +115,7 @@ class RowColumnInterleaver(Section):
 
     kind: Literal["row_column"]
     columns: Annotated[int, Field(ge=2)]
+    """Divides the code's n."""
 
 
 class PermutationInterleaver(Section):
@@ -110,6 +123,7 @@ class PermutationInterleaver(Section):
 
     kind: Literal["permutation"]
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Of the permutation."""
 
 
 InterleaverSection: TypeAlias = Annotated[
@@ -128,6 +142,7 @@ class GoldScrambler(Section):
 
     kind: Literal["gold"]
     c_init: Annotated[int, Field(ge=0, lt=2**31)]
+    """Initial state of the sequence."""
 
 
 ScramblerSection: TypeAlias = Annotated[NoScrambler | GoldScrambler, Field(discriminator="kind")]
@@ -135,6 +150,7 @@ ScramblerSection: TypeAlias = Annotated[NoScrambler | GoldScrambler, Field(discr
 
 class _Modulation(Section):
     demapper: Literal["exact", "max_log"] = "exact"
+    """Sum over all points, or the nearest of each kind."""
 
 
 class Qam(_Modulation):
@@ -142,7 +158,9 @@ class Qam(_Modulation):
 
     kind: Literal["qam"]
     order: Literal[4, 16, 64, 256, 1024, 4096]
+    """Points."""
     axes: Literal["interleaved", "split"] = "interleaved"
+    """Even bits of a label on I and odd ones on Q, or its first half on I and its second on Q."""
 
 
 class CrossQam(_Modulation):
@@ -150,6 +168,7 @@ class CrossQam(_Modulation):
 
     kind: Literal["cross_qam"]
     order: Literal[32, 128]
+    """Points."""
 
 
 class Psk(_Modulation):
@@ -157,6 +176,7 @@ class Psk(_Modulation):
 
     kind: Literal["psk"]
     order: Literal[2, 4, 8]
+    """Points."""
 
 
 ModulationSection: TypeAlias = Annotated[Qam | CrossQam | Psk, Field(discriminator="kind")]
@@ -166,6 +186,7 @@ class Block(Section):
     """A fading gain holds for this many symbols."""
 
     block: Positive
+    """Symbols."""
 
 
 FadingSpan: TypeAlias = Annotated[
@@ -185,6 +206,7 @@ class RayleighChannel(Section):
 
     kind: Literal["rayleigh"]
     fading: FadingSpan
+    """How long a gain holds: a symbol, so many symbols, or an image (a frame)."""
 
 
 class RicianChannel(Section):
@@ -192,7 +214,9 @@ class RicianChannel(Section):
 
     kind: Literal["rician"]
     fading: FadingSpan
+    """How long a gain holds: a symbol, so many symbols, or an image (a frame)."""
     k_factor: Annotated[Number, Field(ge=0)] = 1.0
+    """K, power of the fixed part over that of the scattered part; linear, not dB."""
 
 
 class BscChannel(Section):
@@ -226,14 +250,21 @@ class Phy(Section):
     """The physical layer of one link."""
 
     crc: Literal["none", "crc8", "crc16", "crc24a"] = "crc24a"
+    """One for each frame."""
     code: CodeSection
+    """Channel code."""
     decoder: DecoderSection
-    """Without it, or without its kind, the first of `decoders_of` the code."""
+    """Fits the code. Without it, or without its kind, the code's default decoder."""
     interleaver: InterleaverSection = NoInterleaver(kind="none")
+    """Of the bits of a code block; ``none`` where there is no code."""
     scrambler: ScramblerSection = NoScrambler(kind="none")
+    """Of the coded bits of a frame."""
     modulation: ModulationSection
+    """Bits to symbols. Required, and without effect, over a ``bsc``."""
     channel: ChannelSection
+    """From symbols sent to symbols received."""
     equalizer: EqualizerSection = ZeroForcing()
+    """The gain is known to it. Without effect over a ``bsc``."""
 
     @model_validator(mode="before")
     @classmethod

@@ -52,13 +52,16 @@ class Paper(Section):
     """Where the claims come from."""
 
     title: str
+    """The paper's name."""
     figure: str | None = None
     """Such as ``Fig. 5``."""
 
 
 class _Drawn(Section):
     x_label: str | None = None
+    """Label of the axis; made from the quantity without it."""
     y_label: str | None = None
+    """The same; for one metric only."""
 
 
 class CapacityBound(Section):
@@ -66,8 +69,9 @@ class CapacityBound(Section):
 
     kind: Literal["capacity"]
     codec: str
-    """Its budget is ``cbr``, its channel ``awgn``."""
+    """Its budget is ``cbr``, its channel ``awgn``; the sweep is over ``esn0_db``."""
     label: str = "capacity bound"
+    """In the legend."""
 
 
 class CurvesFigure(_Drawn):
@@ -75,10 +79,13 @@ class CurvesFigure(_Drawn):
 
     kind: Literal["curves"]
     metric: Annotated[Names, BeforeValidator(_as_list)]
+    """A column of the results, or several."""
     series: Annotated[dict[str, Names], Field(min_length=1)]
+    """Codecs of each curve, by its label; of several the best counts, at each point anew."""
     dashed: list[str] = []
-    """Series drawn as a dashed line alone, such as the best of all others."""
+    """Labels of series that are drawn as a dashed line alone, such as the best of all others."""
     bound: CapacityBound | None = None
+    """A capacity bound beside the curves."""
 
 
 class RateFigure(_Drawn):
@@ -86,8 +93,11 @@ class RateFigure(_Drawn):
 
     kind: Literal["rate"]
     metric: str
+    """A column of the results."""
     point: Number
+    """Of the sweep."""
     series: Annotated[dict[str, Names], Field(min_length=1)]
+    """Codecs of each curve, by its label."""
 
 
 class FlipProbabilityFigure(_Drawn):
@@ -95,15 +105,20 @@ class FlipProbabilityFigure(_Drawn):
 
     kind: Literal["flip_probability_cdf"]
     codec: str
+    """A codec whose weights have them."""
 
 
 class Crop(Section):
     """A part of a picture [pixels]."""
 
     top: Annotated[int, Field(ge=0)]
+    """First row."""
     left: Annotated[int, Field(ge=0)]
+    """First column."""
     height: Annotated[int, Field(ge=1)]
+    """Rows."""
     width: Annotated[int, Field(ge=1)]
+    """Columns."""
 
 
 class PicturesFigure(Section):
@@ -116,7 +131,10 @@ class PicturesFigure(Section):
     ]
     """Its name, or its number from 0."""
     series: Annotated[dict[str, Names], Field(min_length=1)]
+    """Codecs of each column, by its label; of several the best in the first metric counts, at each
+    point anew."""
     points: Annotated[list[Number], Field(min_length=1)]
+    """Of the sweep, a line of pictures for each."""
     crop: Crop | None = None
     """Only this part is shown of what arrives."""
 

@@ -28,8 +28,11 @@ class OrderClaim(_Claim):
 
     kind: Literal["order"]
     series: Annotated[list[_Level], Field(min_length=2)]
+    """Levels, the best first: a series each, or several that stand side by side."""
     metric: str
+    """A column of the results."""
     points: Points = "all"
+    """Of the sweep."""
     strict: bool = False
     """Every difference must be significant."""
 
@@ -39,9 +42,13 @@ class ImprovementClaim(_Claim):
 
     kind: Literal["improvement"]
     series: str
+    """The better one."""
     over: str
+    """The other."""
     metric: str
+    """A column of the results."""
     point: Number
+    """Of the sweep."""
     paper: Number | None = None
     """The fraction that the paper states."""
     least: Number = 0.0
@@ -53,8 +60,11 @@ class GainFallsClaim(_Claim):
 
     kind: Literal["gain_falls"]
     series: str
+    """The better one."""
     over: str
+    """The other."""
     metric: str
+    """A column of the results."""
 
 
 class ComparableClaim(_Claim):
@@ -62,10 +72,15 @@ class ComparableClaim(_Claim):
 
     kind: Literal["comparable"]
     series: str
+    """One."""
     other: str
+    """The other."""
     metric: str
+    """A column of the results."""
     within: Annotated[Number, Field(gt=0)]
+    """In units of the metric."""
     points: Points = "all"
+    """Of the sweep."""
 
 
 class TrendClaim(_Claim):
@@ -73,8 +88,11 @@ class TrendClaim(_Claim):
 
     kind: Literal["trend"]
     codec: str
+    """One codec."""
     column: str
+    """Of the results."""
     direction: Literal["falls", "rises"]
+    """From the first point to the last."""
 
 
 class WeightsClaim(_Claim):
@@ -82,9 +100,11 @@ class WeightsClaim(_Claim):
 
     kind: Literal["weights"]
     quantity: Literal["mean_flip", "index_entropy", "codewords_used", "parameters", "bytes"]
+    """Of the weight files."""
     of: Annotated[list[_Level], Field(min_length=2)]
     """In order; the parameters or bytes of several codecs in brackets are added up."""
     direction: Literal["falls", "rises", "equal"]
+    """From the first of ``of`` to the last."""
 
 
 class RateOrderClaim(_Claim):
@@ -92,8 +112,11 @@ class RateOrderClaim(_Claim):
 
     kind: Literal["rate_order"]
     series: Annotated[Names, Field(min_length=2)]
+    """The best first."""
     metric: str
+    """A column of the results."""
     point: Number
+    """Of the sweep."""
 
 
 class LevelClaim(_Claim):
@@ -101,10 +124,15 @@ class LevelClaim(_Claim):
 
     kind: Literal["level"]
     series: str
+    """One series."""
     metric: str
+    """A column of the results."""
     point: Number
+    """Of the sweep."""
     value: Number
+    """What the mean shall be."""
     within: Annotated[Number, Field(gt=0)]
+    """In units of the metric."""
 
 
 class AtLeastClaim(_Claim):
@@ -112,9 +140,13 @@ class AtLeastClaim(_Claim):
 
     kind: Literal["at_least"]
     series: str
+    """One series."""
     metric: str
+    """A column of the results."""
     value: Number
+    """What the mean shall reach."""
     points: Points = "all"
+    """Of the sweep."""
 
 
 class CliffClaim(_Claim):
@@ -126,12 +158,17 @@ class CliffClaim(_Claim):
 
     kind: Literal["cliff"]
     series: str
+    """One series."""
     metric: str
+    """A column of the results."""
     at: Number | None = None
+    """Swept value at which its cliff lies; or ``over`` and ``shift``."""
     over: str | None = None
+    """The other series."""
     shift: Number | None = None
     """The cliff of ``series`` less that of ``over``: negative where it lies lower."""
     within: Annotated[Number, Field(gt=0)]
+    """In units of the sweep."""
 
     @model_validator(mode="after")
     def _one_form(self) -> "CliffClaim":
@@ -148,8 +185,11 @@ class CliffOrderClaim(_Claim):
 
     kind: Literal["cliff_order"]
     series: Annotated[Names, Field(min_length=2)]
+    """The lowest cliff first."""
     metric: str
+    """A column of the results."""
     by: Annotated[Number, Field(ge=0)] = 0.0
+    """In units of the sweep."""
 
 
 class CliffShiftClaim(_Claim):
@@ -157,8 +197,11 @@ class CliffShiftClaim(_Claim):
 
     kind: Literal["cliff_shift"]
     series: Annotated[Names, Field(min_length=2, max_length=2)]
+    """A pair."""
     over: Annotated[Names, Field(min_length=2, max_length=2)]
+    """Another pair."""
     metric: str
+    """A column of the results."""
 
 
 ClaimSection: TypeAlias = Annotated[

@@ -12,7 +12,7 @@ SAMPLES = ("astronaut", "chelsea", "coffee", "rocket")
 
 class _Images(Section):
     limit: Annotated[int, Field(ge=1)] | None = None
-    """Send only the first so many."""
+    """Send only the first so many; all without it."""
 
 
 class SampleImages(_Images):
@@ -22,6 +22,7 @@ class SampleImages(_Images):
     names: Annotated[
         list[Literal["astronaut", "chelsea", "coffee", "rocket"]], Field(min_length=1)
     ] = list(SAMPLES)  # type: ignore[arg-type]
+    """Which, in this order; all four by default."""
 
 
 class FolderImages(_Images):
@@ -29,14 +30,18 @@ class FolderImages(_Images):
 
     kind: Literal["folder"]
     path: str
+    """The folder: ``.png .jpg .jpeg .webp .bmp .ppm .tif .tiff .gif`` in it, not below it. 8 bits a
+    channel, one frame, no transparency."""
 
 
 class Cifar10Images(_Images):
-    """CIFAR-10: the folder of its binary version, or an array [n, 32, 32, 3] of bytes as .npy."""
+    """CIFAR-10: the folder of its binary version, or an array uint8 [n, 32, 32, 3] as .npy."""
 
     kind: Literal["cifar10"]
     path: str
+    """The folder of the binary version (``test_batch.bin``, ...), or a ``.npy`` file."""
     split: Literal["test", "train"] = "test"
+    """Part of the binary version; a ``.npy`` file is taken as it is."""
 
 
 ImagesSection: TypeAlias = Annotated[
@@ -45,17 +50,22 @@ ImagesSection: TypeAlias = Annotated[
 
 
 class SymbolsOf(Section):
-    """As many channel symbols as another codec sends for the same image: equal CBR."""
+    """At most the channel uses that another codec takes for the same picture: equal CBR.
+
+    They go through this codec's own ``phy``.
+    """
 
     kind: Literal["symbols_of"]
     codec: str
+    """A codec with weights, or a plugin or program without budget."""
 
 
 class SourceBitsOf(Section):
-    """As many source bits as another codec has for the same image."""
+    """At most as many bytes as another codec's indices fill."""
 
     kind: Literal["source_bits_of"]
     codec: str
+    """The same, if it sends bits."""
 
 
 class Cbr(Section):
@@ -63,6 +73,7 @@ class Cbr(Section):
 
     kind: Literal["cbr"]
     value: Annotated[Number, Field(gt=0)]
+    """At most so many, such as ``1/24``."""
 
 
 class Bytes(Section):
@@ -70,6 +81,7 @@ class Bytes(Section):
 
     kind: Literal["bytes"]
     value: Annotated[int, Field(ge=1)]
+    """At most so many bytes."""
 
 
 class Quality(Section):
@@ -77,6 +89,7 @@ class Quality(Section):
 
     kind: Literal["quality"]
     value: Annotated[int, Field(ge=0, le=100)]
+    """QP 0 (best) to 51 for ``bpg``, 1 to 100 (best) for ``jpeg``, 0 to 100 (best) for ``webp``."""
 
 
 BudgetSection: TypeAlias = Annotated[
@@ -92,7 +105,7 @@ class CodecBase(Section):
 
 
 class FixedPlan(Section):
-    """Every image with the same code, modulation and power, and the first codebook."""
+    """The modulation of ``phy``, equal powers, the first codebook."""
 
     kind: Literal["fixed"] = "fixed"
 
@@ -105,9 +118,9 @@ class AmcPlan(Section):
 
     kind: Literal["amc"]
     table: str
-    """A shipped table or a path to ``.yaml``."""
+    """A shipped table (``dvbs2-64800``) or a path to ``.yaml``."""
     margin_db: Number = 0.0
-    """Added to every threshold."""
+    """Added to every threshold [dB]."""
 
 
 CodedPlan: TypeAlias = Annotated[FixedPlan | AmcPlan, Field(discriminator="kind")]
@@ -118,21 +131,25 @@ class BitsSource(CodecBase):
 
     kind: Literal["bits"]
     payload_bits: Annotated[int, Field(ge=1, le=2**24)] | None = None
-    """Bits of one frame; without it 64 code blocks, or 65536 bits where there is no code."""
+    """Bits of one frame, before the CRC; without it 64 code blocks less the CRC, or 65536 bits
+    where there is no code."""
     plan: CodedPlan = FixedPlan()
+    """Modulation and code by the channel state."""
 
 
 class TrainedCodec(CodecBase):
     """A codec with weights: a shipped name or a path to ``.safetensors``."""
 
     weights: str
+    """A name from ``transceiver list weights``, or a path that ends in ``.safetensors``."""
 
 
 class VqCodec(TrainedCodec):
-    """VQ-VAE."""
+    """VQ-VAE: one index for each patch."""
 
     kind: Literal["vq"]
     plan: CodedPlan = FixedPlan()
+    """Modulation and code by the channel state."""
 
 
 class VqDeepScCodec(TrainedCodec):
@@ -140,21 +157,29 @@ class VqDeepScCodec(TrainedCodec):
 
     kind: Literal["vq_deepsc"]
     plan: CodedPlan = FixedPlan()
+    """Modulation and code by the channel state."""
 
 
 class MocRvqCodec(TrainedCodec):
-    """MOC-RVQ: octonary indices, level by level, each an axis of 64-QAM with ``axes: split``."""
+    """MOC-RVQ: indices of three bits, level by level.
+
+    Uncoded over ``{kind: qam, order: 64, axes: split}`` each is one axis of a symbol.
+    """
 
     kind: Literal["moc_rvq"]
     plan: CodedPlan = FixedPlan()
+    """Modulation and code by the channel state."""
     levels: Annotated[int, Field(ge=1)] | None = None
-    """Send only the first so many residual levels."""
+    """Send only the first so many residual levels (MOC-RVQ-L1 to L4); all without it."""
     nrb: bool | None = None
     """Whether the receiver uses the noise reduction block; by default where the weights have it."""
 
 
 class AnalogCodec(TrainedCodec):
-    """UNet-DeepJSCC or JSCC-96: real values, no bits, no code, no constellation."""
+    """UNet-DeepJSCC or JSCC-96: real values, two in a symbol, and no bits.
+
+    Of ``phy`` only channel and equaliser have an effect.
+    """
 
     kind: Literal["unet_jscc", "jscc"]
 
@@ -167,6 +192,7 @@ class JcapPlan(Section):
 
     kind: Literal["jcap"]
     accounting: Literal["per_symbol", "as_printed"] = "per_symbol"
+    """Powers and symbols counted once for each symbol, or as in eqs. 37c and 37d."""
 
 
 class JcampPlan(Section):
@@ -177,7 +203,9 @@ class JcampPlan(Section):
 
     kind: Literal["jcamp"]
     accounting: Literal["per_symbol", "as_printed"] = "per_symbol"
+    """Powers and symbols counted once for each symbol, or as in eqs. 37c and 37d."""
     most_bits_per_symbol: Literal[2, 4, 6, 8, 10] = 8
+    """Highest order."""
 
 
 SystemPlan: TypeAlias = Annotated[
@@ -190,6 +218,7 @@ class FixedStream(Section):
 
     kind: Literal["fixed"] = "fixed"
     labelling: Literal["natural", "gray"] = "natural"
+    """Binary numbers; ``gray``: p as p xor (p >> 1)."""
 
 
 class HuffmanStream(Section):
@@ -212,13 +241,16 @@ StreamSection: TypeAlias = Annotated[
 
 
 class SystemCodec(TrainedCodec):
-    """A system for small pictures."""
+    """A system for small pictures: ESC-MVQ, the grounded codebook, ECVQ, their baselines."""
 
     kind: Literal["system32"]
     plan: SystemPlan = FixedPlan()
+    """Codebooks, orders and powers by the channel state."""
     stream: StreamSection = FixedStream()
+    """How indices become bits."""
     decode: Literal["hard", "soft"] = "hard"
-    """Soft: the mean of the codewords given the LLRs and how often codewords are used."""
+    """``soft``: each codeword is the mean of all, given the LLRs of its bits and how often
+    codewords are used; with ``stream: {kind: fixed}``, without code, CRC or ``amc``."""
 
     @model_validator(mode="after")
     def _fits(self) -> "SystemCodec":
@@ -240,8 +272,9 @@ class Mode(Section):
     """One modulation of an adaptive link, used from a channel state on."""
 
     order: Literal[4, 16, 64, 256, 1024, 4096]
+    """Square QAM of so many points."""
     esn0_db: Number
-    """Es |h|^2 / N0 from which it is used; the first mode is used below it too."""
+    """Es |h|^2 / N0 [dB] from which it is used; the first mode is used below it too."""
 
 
 class ListedPlan(Section):
@@ -249,6 +282,7 @@ class ListedPlan(Section):
 
     kind: Literal["adaptive"]
     modes: Annotated[list[Mode], Field(min_length=1)]
+    """With rising ``esn0_db``."""
 
     @model_validator(mode="after")
     def _rising(self) -> "ListedPlan":
@@ -263,9 +297,11 @@ BytePlan: TypeAlias = Annotated[FixedPlan | ListedPlan | AmcPlan, Field(discrimi
 
 class _ByteCodec(CodecBase):
     budget: BudgetSection
+    """What a picture may take."""
     plan: BytePlan = FixedPlan()
+    """Modulation, or modulation and code, by the channel state."""
     headers: Literal["counted", "known"] = "counted"
-    """Whether the fixed header is sent, or known to the receiver and not counted."""
+    """Whether the fixed header is sent and counted, or known to the receiver."""
 
 
 class BpgCodec(_ByteCodec):
@@ -273,6 +309,7 @@ class BpgCodec(_ByteCodec):
 
     kind: Literal["bpg"]
     chroma: Literal["444", "420"] = "444"
+    """Chroma sampling. Write the quotes."""
 
     @model_validator(mode="after")
     def _qp(self) -> "BpgCodec":
@@ -288,6 +325,7 @@ class JpegCodec(_ByteCodec):
 
     kind: Literal["jpeg"]
     chroma: Literal["444", "420"] = "420"
+    """Chroma sampling. Write the quotes."""
 
     @model_validator(mode="after")
     def _quality(self) -> "JpegCodec":
