@@ -1,6 +1,7 @@
 # make demo   install and run the quickstart          make test   install with dev tools, run the suite
 # make check  format, lint, types, import contracts   make conformance   slow checks: statistics, damaged input
 # make docs   the site of docs/, as files in build/site     make test-ray   install with Ray, run the tests of runs on a cluster
+# make endurance   real runs killed, starved, damaged    make wheel-test   the wheel in empty environments (GB)
 # make bench  decoders and the whole link beside other packages, on one thread (about 10 min)
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 # CPU-only torch on Linux x86-64: make TORCH_INDEX=https://download.pytorch.org/whl/cpu demo
 TORCH_INDEX ?=
 
-.PHONY: demo test test-ray check docs format conformance bench clean
+.PHONY: demo test test-ray check docs format conformance endurance wheel-test bench clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, got " + sys.version.split()[0])'
@@ -30,7 +31,7 @@ demo: $(VENV)/.ready
 	$(BIN)/transceiver run scenarios/quickstart.yaml
 
 test: $(VENV)/.ready-dev
-	$(BIN)/python -m pytest -m "not conformance"
+	$(BIN)/python -m pytest -m "not conformance and not endurance"
 
 $(VENV)/.ready-ray: $(VENV)/.ready-dev
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,ray]'
@@ -41,6 +42,13 @@ test-ray: $(VENV)/.ready-ray
 
 conformance: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -m conformance
+
+endurance: $(VENV)/.ready-dev
+	$(BIN)/python -m pytest -m endurance --durations=20
+
+# Needs nothing but Python: PYTHON=python3.12 make wheel-test
+wheel-test:
+	$(PYTHON) tools/wheel_test.py $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
 
 bench: $(VENV)/.ready-dev
 	$(BIN)/python benchmarks/bench_decoders.py

@@ -2,14 +2,14 @@
 
 A kernel is compiled at its first call with arguments of new types (a second or so) and kept on disk
 beside its source file, or in the user's cache folder where that cannot be written, for the next
-process; a change to any kernel's source in its folder, or in this one, has it compiled anew. It
-runs without the interpreter's lock. Floating-point arithmetic is exactly what the source says, in
-its order: nothing is reassociated or contracted.
+process (nowhere if neither can); a change to any source of a kernel in its folder, or in this one,
+has it compiled anew. It runs without the interpreter's lock. Floating-point arithmetic is exactly
+what the source says, in its order: nothing is reassociated or contracted.
 """
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -39,11 +39,25 @@ def kernel(function: F) -> F:
     """
     file = Path(function.__code__.co_filename)
     on_disk = file.exists()  # not what is typed at a prompt
-    compiled: Any = numba.njit(cache=on_disk, nogil=True, error_model="numpy")(function)
-    if on_disk:  # numba would look at this file alone, not at those it takes functions from
-        kept = compiled._cache._cache_file
-        kept._source_stamp = (kept._source_stamp, _sources(file.parent), _sources(_HERE))
+    compiled: Any = numba.njit(nogil=True, error_model="numpy")(function)
+    if on_disk:
+        with suppress(RuntimeError):  # no folder can be written: each process compiles for itself
+            compiled.enable_caching()
+            # numba would look at this file alone, not at those it takes functions from
+            kept = compiled._cache._cache_file
+            kept._source_stamp = (kept._source_stamp, _sources(file.parent), _sources(_HERE))
+            compiled._cache.save_overload = _if_there_is_space(compiled._cache.save_overload)
     return cast("F", compiled)
+
+
+def _if_there_is_space(save: Callable[..., None]) -> Callable[..., None]:
+    """Keep a kernel unless the disk is full: it is compiled, and the work goes on."""
+
+    def tried(signature: object, result: object) -> None:
+        with suppress(OSError):
+            save(signature, result)
+
+    return tried
 
 
 @cache

@@ -225,16 +225,17 @@ def export(
     ] = None,
 ) -> None:
     """Write every row of a run, with all counters and intervals, as CSV."""
+    from transceiver.commands import user_errors
     from transceiver.results import export_csv
     from transceiver.store import open_run
 
     path = out or run_folder / "results.csv"
     if not path.parent.is_dir():
         raise ScenarioError(f"--out: its folder must exist, got {path}")
-    try:
+    if path.is_dir():
+        raise ScenarioError(f"--out: must be a file to write, got {path}: it is a folder")
+    with user_errors():
         lines = export_csv(open_run(run_folder), path)
-    except OSError as error:
-        raise ScenarioError(f"--out: must be a file to write, got {path}: {error}") from None
     _out.print(f"{path}: {lines} rows", highlight=False, soft_wrap=True)
 
 

@@ -34,10 +34,10 @@ from transceiver.results import rows
 from transceiver.scenario import Scenario, ScenarioError, load
 from transceiver.scenario.load import parse
 from transceiver.source import Picture
-from transceiver.store import Store, open_run, remove_run
+from transceiver.store import Store, open_run, refuse_second_writer, remove_run
 from transceiver.streams import stream
 from transceiver.sweep import run
-from transceiver.workers import WorkerError
+from transceiver.workers import WorkerError, wants_memory
 
 FIRST_SPEAKS_S = 3.0
 """How long the other processes of a training wait to end: torchrun ends all when one has."""
@@ -45,13 +45,20 @@ FIRST_SPEAKS_S = 3.0
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """What codecs and files refuse becomes one line for the user."""
+    """What codecs, files and memory refuse becomes one line for the user."""
     try:
         yield
-    except BrokenPipeError:
+    except (BrokenPipeError, ScenarioError):
         raise  # who reads our output has seen enough
-    except (CodecError, WorkerError, OSError, sqlite3.OperationalError) as error:
+    except (CodecError, WorkerError, OSError, sqlite3.DatabaseError) as error:
         raise ScenarioError(" ".join(str(error).split())) from error
+    except (MemoryError, RuntimeError) as error:
+        if not wants_memory(error):
+            raise
+        raise ScenarioError(
+            "memory must suffice for a batch, got: out of memory; what is done is kept; "
+            "a smaller --batch, fewer --jobs or smaller pictures take less"
+        ) from error
 
 
 @contextmanager
@@ -95,6 +102,7 @@ def complete(
 ) -> Store:
     """Run a scenario, or go on with it, to its end; ``home`` is the folder of its file."""
     _use_threads(execution.threads)
+    refuse_second_writer(folder)
     check(scenario, folder=home)
 
     def say(text: str) -> None:
@@ -141,10 +149,8 @@ def encoding_cache(execution: Execution) -> EncodingCache | None:
     if execution.cache is None:
         return EncodingCache(default_folder(), limit_bytes)
     folder = execution.cache.expanduser()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise ScenarioError(f"--cache: must be a folder, got {folder}") from None
+    if folder.exists() and not folder.is_dir():
+        raise ScenarioError(f"--cache: must be a folder, got {folder}")
     return EncodingCache(folder, limit_bytes)
 
 
@@ -156,7 +162,11 @@ def show_command(out: Console, folder: Path) -> None:
 
 def taps_command(out: Console, folder: Path, codec: str | None, point: int | None) -> None:
     """Print the chain of each codec at one point."""
-    store = open_run(folder)
+    with user_errors():
+        _taps(out, open_run(folder), codec, point)
+
+
+def _taps(out: Console, store: Store, codec: str | None, point: int | None) -> None:
     scenario = store.scenario
     count = len(scenario.sweep.values)
     chosen = count // 2 if point is None else point

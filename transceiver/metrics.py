@@ -12,6 +12,7 @@ from semcodec.lpips import Lpips
 from semcodec.metrics import ms_ssim, psnr, ssim
 from semcodec.weights_path import find_lpips_weights
 from transceiver.metrics_names import metric_name
+from transceiver.networks import one_thread
 from transceiver.scenario.document import Lpips as LpipsSection
 from transceiver.scenario.document import MetricSection
 from transceiver.scenario.load import user_path
@@ -44,7 +45,8 @@ def _build(section: MetricSection) -> Metric:
             return _build(LpipsSection(kind="lpips"))
         case LpipsSection():
             explicit = user_path(section.weights) if section.weights else None
-            return Lpips.load(section.net, find_lpips_weights(section.net, explicit)).each
+            network = Lpips.load(section.net, find_lpips_weights(section.net, explicit))
+            return one_thread()(network.each)
         case _:
             assert_never(section)
 

@@ -1,16 +1,19 @@
 """Rows of results: a codec at a point, computed from the integer counts that are stored."""
 
 import csv
+import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from transceiver.counters import POWER_UNIT, Counters, total
+from transceiver.counters import POWER_UNIT, Counters
+from transceiver.database import Totals
+from transceiver.files import write_whole
 from transceiver.intervals import Estimate, bootstrap_mean, wilson
 from transceiver.metrics_names import metric_name
-from transceiver.scenario import Scenario
-from transceiver.store import Store, Unit
+from transceiver.scenario import Scenario, ScenarioError
+from transceiver.store import Store
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,11 @@ class Row:
 
 
 def rows(store: Store) -> Iterator[Row]:
-    """All rows of a run that have any unit, codec by codec."""
+    """All rows of a run that have any unit, codec by codec.
+
+    Raises:
+        ScenarioError: The database holds what no run can have counted.
+    """
     scenario = store.scenario
     nominal = {
         key.removeprefix("nominal_bits_per_symbol."): float(value)
@@ -86,20 +93,30 @@ def rows(store: Store) -> Iterator[Row]:
     }
     for codec in scenario.codecs:
         for point, value in enumerate(scenario.sweep.values):
-            units = list(store.units(codec, point))
-            if units:
-                yield _row(scenario, codec, point, value, nominal[codec], units)
+            try:
+                sums = store.totals(codec, point)
+                if not sums.units:
+                    continue
+                row = _row(store, scenario, codec, point, value, nominal[codec], sums)
+                row.rates, row.scalars  # noqa: B018 - refuse impossible counts here
+            except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+                raise ScenarioError(
+                    f"{store.path}: must hold counts of a run, undamaged, got for {codec} at point "
+                    f"{point}: {error}"
+                ) from error
+            yield row
 
 
 def _row(
+    store: Store,
     scenario: Scenario,
     codec: str,
     point: int,
     value: float,
     nominal_bits_per_symbol: float,
-    units: Sequence[Unit],
+    sums: Totals,
 ) -> Row:
-    counters = total([u.counters for u in units])
+    counters = sums.counters
     esn0_db = ebn0_db = payload_db = math.nan
     shift_db = 10 * math.log10(nominal_bits_per_symbol)
     if scenario.sweep.quantity in ("esn0_db", "normalized_snr_db"):
@@ -111,12 +128,10 @@ def _row(
         esn0_db, ebn0_db = value + shift_db, value
     if counters.symbols and counters.source_bits:
         payload_db = esn0_db - 10 * math.log10(counters.source_bits / counters.symbols)
-    metrics = {}
-    for name in (metric_name(m) for m in scenario.metrics):
-        by_image: dict[int, list[float]] = {}
-        for unit in units:
-            by_image.setdefault(unit.key.image, []).append(unit.metrics[name])
-        metrics[name] = bootstrap_mean(list(by_image.values()))
+    metrics = {
+        name: bootstrap_mean(list(store.values(codec, point, name).values()))
+        for name in map(metric_name, scenario.metrics)
+    }
     return Row(
         codec=codec,
         point=point,
@@ -124,9 +139,9 @@ def _row(
         esn0_db=esn0_db,
         ebn0_db=ebn0_db,
         ebn0_payload_db=payload_db,
-        cbr=_ratio(counters.symbols, sum(u.samples for u in units if not u.outage)),
-        failures=sum(u.failure for u in units),
-        outages=sum(u.outage for u in units),
+        cbr=_ratio(counters.symbols, sums.samples_sent),
+        failures=sums.failures,
+        outages=sums.outages,
         counters=counters,
         metrics=metrics,
     )
@@ -136,10 +151,11 @@ def export_csv(store: Store, path: Path) -> int:
     """Write every row as CSV; return how many."""
     lines = [_flat(row) for row in rows(store)]
     names = list(dict.fromkeys(name for line in lines for name in line))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(lines)
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, names)
+    writer.writeheader()
+    writer.writerows(lines)
+    write_whole(path, file.getvalue().encode())
     return len(lines)
 
 

@@ -17,32 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from transceiver.counters import NAMES, Counters
+from transceiver.database import (
+    SCHEMA,
+    Totals,
+    is_begun,
+    is_foreign,
+    open_for_reading,
+    told,
+    totals,
+)
+from transceiver.files import writable
 from transceiver.scenario import Scenario, ScenarioError, parse
 
-_LAYOUT = 2
-"""Kept as SQLite's user_version; raise it with every change of the tables."""
-
-_SCHEMA = f"""
-PRAGMA user_version = {_LAYOUT};
-CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE unit (
-  codec TEXT NOT NULL, point INTEGER NOT NULL, image INTEGER NOT NULL, trial INTEGER NOT NULL,
-  image_name TEXT NOT NULL, samples INTEGER NOT NULL,
-  failure INTEGER NOT NULL, outage INTEGER NOT NULL,
-  {", ".join(f"{name} INTEGER NOT NULL" for name in NAMES)},
-  PRIMARY KEY (codec, point, image, trial)) WITHOUT ROWID;
-CREATE TABLE metric (
-  codec TEXT NOT NULL, point INTEGER NOT NULL, image INTEGER NOT NULL, trial INTEGER NOT NULL,
-  name TEXT NOT NULL, value REAL NOT NULL,
-  PRIMARY KEY (codec, point, image, trial, name)) WITHOUT ROWID;
-CREATE TABLE stage (
-  codec TEXT NOT NULL, name TEXT NOT NULL, shape TEXT NOT NULL, dtype TEXT NOT NULL,
-  PRIMARY KEY (codec, name)) WITHOUT ROWID;
-CREATE TABLE timing (
-  codec TEXT NOT NULL, stage TEXT NOT NULL, seconds REAL NOT NULL,
-  PRIMARY KEY (codec, stage)) WITHOUT ROWID;
-"""
-
+FILE = "run.sqlite"
 
 _values = attrgetter(*NAMES)
 """The counters as a tuple, in the order of the columns."""
@@ -99,13 +86,30 @@ class Store:
         self._db = connection
 
     @property
+    def path(self) -> Path:
+        """The database."""
+        return self.folder / FILE
+
+    @property
     def scenario(self) -> Scenario:
         """The scenario that made the run."""
-        return parse(json.loads(self.facts()["scenario"]))
+        try:
+            return parse(json.loads(self.facts()["scenario"]))
+        except (KeyError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise ScenarioError(
+                f"{self.path}: must hold a scenario that can be read, got: {reason}"
+            ) from error
 
     def facts(self) -> dict[str, str]:
         """Versions, commit, seed and weights."""
         return dict(self._db.execute("SELECT key, value FROM run"))
+
+    def count(self, codec: str, point: int) -> int:
+        """How many units of a codec at a point are done."""
+        query = "SELECT COUNT(*) FROM unit WHERE codec = ? AND point = ?"
+        (found,) = self._db.execute(query, (codec, point)).fetchone()
+        return int(found)
 
     def done(self, codec: str, point: int) -> set[UnitKey]:
         """The units of a codec at a point that are done."""
@@ -127,7 +131,11 @@ class Store:
         stages: Mapping[str, StageShape],
         seconds: Mapping[str, float],
     ) -> None:
-        """Add units of one codec, their metrics, stages and stage times in one transaction."""
+        """Add units of one codec, their metrics, stages and stage times in one transaction.
+
+        Raises:
+            ScenarioError: The database cannot be written; nothing of the units is.
+        """
         if not units:
             return
         codec = units[0].key.codec
@@ -136,7 +144,7 @@ class Store:
             (*head, u.image_name, u.samples, int(u.failure), int(u.outage), *_values(u.counters))
             for head, u in zip(heads, units, strict=True)
         ]
-        with self._db:
+        with _kept(self.path), self._db:
             marks = ", ".join("?" * len(rows[0]))
             self._db.executemany(f"INSERT INTO unit VALUES ({marks})", rows)
             self._db.executemany(
@@ -159,18 +167,25 @@ class Store:
 
     def units(self, codec: str, point: int) -> Iterator[Unit]:
         """The rows of one codec at one point, by trial and image."""
-        where = "WHERE codec = ? AND point = ?"
+        return self._units("WHERE codec = ? AND point = ?", (codec, point))
+
+    def unit(self, key: UnitKey) -> Unit | None:
+        """One row; None if it was not run."""
+        where = "WHERE codec = ? AND point = ? AND image = ? AND trial = ?"
+        return next(self._units(where, (key.codec, key.point, key.image, key.trial)), None)
+
+    def _units(self, where: str, of: tuple[object, ...]) -> Iterator[Unit]:
         metrics: dict[tuple[int, int], dict[str, float]] = {}
         for image, trial, name, value in self._db.execute(
-            f"SELECT image, trial, name, value FROM metric {where}", (codec, point)
+            f"SELECT image, trial, name, value FROM metric {where}", of
         ):
             metrics.setdefault((image, trial), {})[name] = value
         rows = self._db.execute(
-            f"SELECT image, trial, image_name, samples, failure, outage, {', '.join(NAMES)} "
-            f"FROM unit {where} ORDER BY trial, image",
-            (codec, point),
+            f"SELECT codec, point, image, trial, image_name, samples, failure, outage, "
+            f"{', '.join(NAMES)} FROM unit {where} ORDER BY trial, image",
+            of,
         )
-        for image, trial, image_name, samples, failure, outage, *counts in rows:
+        for codec, point, image, trial, image_name, samples, failure, outage, *counts in rows:
             yield Unit(
                 UnitKey(codec, point, image, trial),
                 image_name,
@@ -180,6 +195,20 @@ class Store:
                 Counters(*counts),
                 metrics.get((image, trial), {}),
             )
+
+    def totals(self, codec: str, point: int) -> Totals:
+        """Sums over the units of a codec at a point."""
+        return totals(self._db, codec, point)
+
+    def values(self, codec: str, point: int, metric: str) -> dict[int, list[float]]:
+        """A metric of every unit at a point: by image, trial after trial."""
+        found: dict[int, list[float]] = {}
+        for image, value in self._db.execute(
+            "SELECT image, value FROM metric WHERE codec = ? AND point = ? AND name = ?",
+            (codec, point, metric),
+        ):
+            found.setdefault(image, []).append(value)
+        return found
 
     def stages(self, codec: str) -> dict[str, StageShape]:
         """The taps that a codec's signal passed."""
@@ -198,16 +227,7 @@ class Store:
 
 def open_run(folder: Path) -> Store:
     """Open a finished or interrupted run for reading."""
-    path = folder / "run.sqlite"
-    if not path.is_file():
-        raise ScenarioError(f"{folder}: must be the folder of a run (with run.sqlite)")
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    try:
-        connection.execute("SELECT 1 FROM unit LIMIT 1")
-        _check_layout(path, connection)
-    except sqlite3.DatabaseError as error:
-        raise ScenarioError(f"{path}: must be the database of a run: {error}") from None
-    return Store(folder, connection)
+    return Store(folder, open_for_reading(folder / FILE))
 
 
 @contextmanager
@@ -216,24 +236,29 @@ def create_or_resume(folder: Path, scenario: Scenario, facts: Mapping[str, str])
 
     Raises:
         ScenarioError: The folder holds a run of another scenario, with other weights, plugins,
-            mode tables or pictures, or no run's database, or another process is writing to it.
+            mode tables or pictures, or no run's database, or another process is writing to it. What
+            lies there is left as it is.
     """
     if folder.exists() and not folder.is_dir():
         raise ScenarioError(f"{folder}: must be a folder, got a file")
-    folder.mkdir(parents=True, exist_ok=True)
+    with writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    path = folder / FILE
     with _locked(folder):
-        connection = sqlite3.connect(folder / "run.sqlite")
+        begun = is_begun(path)
+        with told(path):
+            connection = sqlite3.connect(path)
         try:
             store = Store(folder, connection)
-            try:
+            if begun:
+                _compare(store, scenario, facts)
+            with told(path):
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")
-                _claim(store, connection, scenario, facts)
-            except sqlite3.DatabaseError as error:
-                raise ScenarioError(
-                    f"{folder / 'run.sqlite'}: must be the database of a run: {error}"
-                ) from None
-            yield store
+                if not begun:
+                    _begin(connection, scenario, facts)
+            with _kept(path):
+                yield store
         finally:
             # Back to a single file, unless someone is reading this run just now.
             with suppress(sqlite3.DatabaseError):
@@ -241,12 +266,19 @@ def create_or_resume(folder: Path, scenario: Scenario, facts: Mapping[str, str])
             connection.close()
 
 
+def refuse_second_writer(folder: Path) -> None:
+    """`ScenarioError` if another process is writing to the run in a folder."""
+    if (folder / ".lock").is_file():
+        with _locked(folder):
+            pass
+
+
 def remove_run(folder: Path) -> None:
     """Delete a run's own files and nothing else; refused while another process writes to it."""
     if {path.name for path in folder.iterdir()} <= {".lock"}:
         return
-    if not (folder / "run.sqlite").is_file():
-        raise ScenarioError(f"--fresh: {folder} must hold a run (run.sqlite); nothing was deleted")
+    if not (folder / FILE).is_file() or is_foreign(folder / FILE):
+        raise ScenarioError(f"--fresh: {folder} must hold a run ({FILE}); nothing was deleted")
     with _locked(folder):
         for name in ("taps", "images", "figures"):
             shutil.rmtree(folder / name, ignore_errors=True)
@@ -257,7 +289,9 @@ def remove_run(folder: Path) -> None:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Be the only writer of a run."""
-    with (folder / ".lock").open("w") as lock:
+    with writable(folder):
+        lock = (folder / ".lock").open("w")
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -265,30 +299,28 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _claim(
-    store: Store,
-    connection: sqlite3.Connection,
-    scenario: Scenario,
-    facts: Mapping[str, str],
-) -> None:
-    wanted = {"scenario": scenario.model_dump_json(), **facts}
-    exists = connection.execute("SELECT name FROM sqlite_master WHERE name = 'run'").fetchone()
-    if not exists:
-        with connection:
-            connection.execute("BEGIN IMMEDIATE")  # all tables and facts at once, or nothing
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.executemany("INSERT INTO run VALUES (?, ?)", wanted.items())
-        return
-    _check_layout(store.folder, connection)
-    have = store.facts()
-    mine = json.loads(wanted["scenario"])
+def _begin(connection: sqlite3.Connection, scenario: Scenario, facts: Mapping[str, str]) -> None:
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")  # all tables and facts at once, or nothing
+        for statement in SCHEMA.split(";"):
+            connection.execute(statement)
+        made_by = {"scenario": scenario.model_dump_json(), **facts}
+        connection.executemany("INSERT INTO run VALUES (?, ?)", made_by.items())
+
+
+def _compare(store: Store, scenario: Scenario, facts: Mapping[str, str]) -> None:
+    """Refuse to go on with a run that something else made."""
+    have, mine = store.facts(), json.loads(scenario.model_dump_json())
+    try:
+        same_scenario = json.loads(have.get("scenario", "null")) == mine
+    except ValueError:
+        same_scenario = False
     for name, differs in (
-        ("another scenario", json.loads(have.get("scenario", "null")) != mine),
-        ("another version of a plugin", have.get("plugins", "") != wanted.get("plugins", "")),
-        ("other weights", have.get("weights") != wanted.get("weights")),
-        ("other mode tables", have.get("mode_tables", "") != wanted.get("mode_tables", "")),
-        ("other pictures", have.get("pictures") != wanted.get("pictures")),
+        ("another scenario", not same_scenario),
+        ("another version of a plugin", have.get("plugins", "") != facts.get("plugins", "")),
+        ("other weights", have.get("weights") != facts.get("weights")),
+        ("other mode tables", have.get("mode_tables", "") != facts.get("mode_tables", "")),
+        ("other pictures", have.get("pictures") != facts.get("pictures")),
     ):
         if differs:
             raise ScenarioError(
@@ -297,10 +329,13 @@ def _claim(
             )
 
 
-def _check_layout(path: Path, connection: sqlite3.Connection) -> None:
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found != _LAYOUT:
-        raise ScenarioError(
-            f"{path}: the tables must be of layout {_LAYOUT}, got {found}: "
-            "another version of transceiver made this run"
-        )
+@contextmanager
+def _kept(path: Path) -> Iterator[None]:
+    """As `told`, but what the tables themselves refuse is a mistake of ours."""
+    try:
+        with told(path):
+            yield
+    except ScenarioError as error:
+        if isinstance(error.__cause__, sqlite3.IntegrityError):
+            raise error.__cause__ from None
+        raise

@@ -266,9 +266,10 @@ def _end_with_parent() -> None:
     os._exit(0)
 
 
-def wants_memory(error: Exception) -> bool:
-    """Also torch's own words for it."""
-    return isinstance(error, MemoryError) or "can't allocate memory" in str(error)
+def wants_memory(error: BaseException) -> bool:
+    """Whether memory is what an error is for want of, also in torch's own words and others'."""
+    words = ("can't allocate memory", "can't start new thread", "bad_alloc")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
 
 
 def portable(error: Exception) -> Exception:

@@ -27,6 +27,7 @@ def read_image(path: Path) -> Image:
 
     Raises:
         FileNotFoundError: There is no such file.
+        MemoryError: The picture is too large for it.
         ValueError: The file is no image that Pillow can read, has more than 8 bits a channel,
             transparent pixels or several frames.
     """
@@ -39,6 +40,8 @@ def read_image(path: Path) -> Image:
                 frames = getattr(opened, "n_frames", 1)
                 picture = ImageOps.exif_transpose(opened)
                 picture.load()
+    except MemoryError:
+        raise
     except Exception as error:  # Pillow's decoders raise whatever their parsers meet
         reason = " ".join(str(error).split())
         raise ValueError(f"image file must be readable, got {path}: {reason}") from error

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from skimage import data
 
 from semcodec.image_io import from_pillow, read_image, require_image, to_pillow, write_png
@@ -92,3 +92,18 @@ def test_images_are_uint8_with_three_channels(image: torch.Tensor, tmp_path: Pat
         require_image(image)
     with pytest.raises(ValueError, match="image must be uint8"):
         write_png(tmp_path / "image.png", image)
+
+
+def test_a_picture_too_large_for_the_memory_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not unreadable."""
+    path = tmp_path / "large.png"
+    Image.new("RGB", (4, 4)).save(path)
+
+    def no_memory(_: Image.Image) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", no_memory)
+    with pytest.raises(MemoryError):
+        read_image(path)

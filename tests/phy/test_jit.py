@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from phy.jit import announced, kernel
 
@@ -76,3 +77,35 @@ def test_nothing_is_announced_outside() -> None:
         pass
     assert _quarter(np.float64(2.0)) == 0.5
     assert names == []
+
+
+_UNKEPT = """
+import sys
+import numba.core.caching as caching
+
+def full(self, key, data):
+    raise OSError(28, "No space left on device")
+
+if sys.argv[1] == "full":
+    caching.IndexDataCacheFile.save = full
+else:  # neither the folder of the source nor the user's can be written
+    caching.CompileResultCacheImpl._locator_classes = []
+import kernels
+"""
+
+
+@pytest.mark.parametrize("trouble", ["full", "nowhere"])
+def test_a_kernel_that_cannot_be_kept_is_compiled_all_the_same(
+    tmp_path: Path, trouble: str
+) -> None:
+    (tmp_path / "other.py").write_text(_OTHER)
+    (tmp_path / "kernels.py").write_text(_KERNELS)
+    (tmp_path / "unkept.py").write_text(_UNKEPT)
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", "import unkept", trouble]
+    for _ in range(2):
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == "['outer'] 2.0 2.0"
+        assert done.stderr == ""

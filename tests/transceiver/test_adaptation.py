@@ -15,6 +15,7 @@ from semcodec.errors import CodecError
 from semcodec.system32.system import load_system, save_system
 from transceiver.adaptation import ONE_MODE, Modes, channel_state
 from transceiver.build import build, conditions
+from transceiver.networks import one_thread
 from transceiver.pictures import open_pictures
 from transceiver.results import rows
 from transceiver.scenario import ScenarioError, parse
@@ -89,6 +90,7 @@ def test_most_bits_per_symbol_bounds_the_orders(small: Any) -> None:
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: "-".join(plan.values()))
+@one_thread()
 def test_what_is_sent_follows_the_plan(small: Any, plan: dict[str, Any]) -> None:
     """Index i is that of the codebook assigned, and the account counts the symbols of the plan."""
     scenario = parse(small(**{"codecs.system.plan": plan}))

@@ -186,7 +186,10 @@ def test_weights_of_another_model(call: Call, file: Path, tmp_path: Path) -> Non
 def test_out_must_be_writable(call: Call, file: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("x")
     _refused(call("run", file, "--out", tmp_path / "taken"), f"{tmp_path / 'taken'}: must be a fol")
-    _refused(call("run", file, "--out", tmp_path / "taken" / "r"), "[Errno 20] Not a directory: ")
+    _refused(
+        call("run", file, "--out", tmp_path / "taken" / "r"),
+        f"{tmp_path / 'taken' / 'r'}: must be writable, with space on its disk, got: Not a dir",
+    )
 
 
 def test_what_is_no_run(call: Call, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from semcodec.photo.unet_jscc import UNetJsccConfig, UNetJsccNetwork
 from semcodec.photo.vq_deepsc import VqDeepScConfig, VqDeepScNetwork
 from semcodec.photo.vqgan import VqganConfig
 from transceiver.build import build
+from transceiver.networks import one_thread
 from transceiver.pictures import open_pictures
 from transceiver.results import rows
 from transceiver.scenario import ScenarioError, parse
@@ -115,7 +116,15 @@ def _results(data: dict[str, Any], folder: Path) -> dict[tuple[str, int], Any]:
 
 
 def test_all_kinds_cross_the_link(scenario: Any, tmp_path: Path) -> None:
-    found = _results(scenario(), tmp_path)
+    """On any number of threads with the same rows."""
+    found, before = _results(scenario(), tmp_path / "a"), torch.get_num_threads()
+    torch.set_num_threads(1 if before > 1 else 2)
+    try:
+        _results(scenario(), tmp_path / "b")
+    finally:
+        torch.set_num_threads(before)
+    stores = [open_run(tmp_path / name / "run") for name in "ab"]
+    assert stores[0].rows() == stores[1].rows()
     for kind in ("vq_deepsc", "moc_rvq", "unet_jscc", "jscc"):
         noisy, clean = found[kind, 0], found[kind, 1]
         assert noisy.counters.frames == clean.counters.frames == 3
@@ -154,6 +163,7 @@ def test_fewer_levels_are_the_first_indices(scenario: Any, picture: Picture, lev
     assert not torch.equal(senders["moc_rvq"].decode_clean(whole), picture.pixels)
 
 
+@one_thread()
 def test_the_noise_reduction_block_can_be_left_out(scenario: Any, picture: Picture) -> None:
     data = scenario()
     data["codecs"]["without"] = {**data["codecs"]["moc_rvq"], "nrb": False}
@@ -175,6 +185,7 @@ def test_the_scales_of_vq_deepsc_have_their_own_bits(scenario: Any, picture: Pic
 
 
 @pytest.mark.parametrize("kind", ["unet_jscc", "jscc"])
+@one_thread()
 def test_analog_values_become_symbols_of_unit_power(
     scenario: Any, picture: Picture, kind: str
 ) -> None:

@@ -10,6 +10,7 @@ from semcodec.errors import BudgetError, CodecError, DecodeError
 from semcodec.jpeg import Jpeg
 from semcodec.webp import WebP
 from transceiver.build import build
+from transceiver.networks import one_thread
 from transceiver.pictures import Pictures, open_pictures
 from transceiver.scenario import parse
 from transceiver.source import LENGTH_BITS, AtQuality, ByteSource, Picture, byte_tensor
@@ -34,6 +35,7 @@ def _jpeg_source(*, headers_known: bool = False, best_effort: bool = False) -> B
     )
 
 
+@one_thread()
 def test_indices_to_bits_and_back(base: dict[str, Any], pictures: Pictures) -> None:
     sender = build(parse(base))["vq"]
     codec = sender.link.source.codec

@@ -19,6 +19,7 @@ from transceiver.build import Sender, build
 from transceiver.counters import Counters, count
 from transceiver.link import Conditions, Received, Streams, send
 from transceiver.link import channels as channels_module
+from transceiver.networks import one_thread
 from transceiver.pictures import open_pictures
 from transceiver.results import Row, rows
 from transceiver.scenario import Scenario, parse
@@ -79,10 +80,8 @@ def _gammas(count: int, noise_variance: float) -> Tensor:
     return channels_module.channel_state(gains, noise_variance)
 
 
-# A fixed plan
-
-
 @pytest.mark.parametrize("fading", [{"kind": "awgn"}, {"kind": "rayleigh", "fading": "image"}])
+@one_thread()
 def test_without_noise_the_picture_is_the_codecs(small: Any, fading: dict[str, Any]) -> None:
     scenario = parse(small(**{"phy.channel": fading}))
     sender, pictures = build(scenario)["system"], _pictures(scenario)
@@ -96,6 +95,7 @@ def test_without_noise_the_picture_is_the_codecs(small: Any, fading: dict[str, A
     assert len({tuple(r.arrived.indices.tolist()) for r in received}) == 4
 
 
+@one_thread()
 def test_a_system_meets_the_codewords_of_its_wrong_bits(small: Any) -> None:
     """Indices, picture and displacement are those of the bits received."""
     scenario = parse(small(**AWGN))

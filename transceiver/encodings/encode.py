@@ -11,6 +11,7 @@ from torch import Tensor
 from semcodec.errors import BudgetError
 from transceiver.encodings.cache import EncodingCache
 from transceiver.encodings.key import byte_key, network_key
+from transceiver.networks import one_thread
 from transceiver.source import AnalogSource, ByteSource, IndexSource, Picture, Sent
 
 _BITSTREAM, _OUTAGE = b"\0", b"\1"
@@ -45,8 +46,9 @@ def encode(
                 raise BudgetError(content[1:].decode())
             return source.frame(picture, content[1:])
         case IndexSource() | AnalogSource():
-            key = network_key(source, picture)
-            content = _kept(cache, key, lambda: _packed(source.codec.encode(picture.pixels)))
+            with one_thread():
+                key = network_key(source, picture)
+                content = _kept(cache, key, lambda: _packed(source.codec.encode(picture.pixels)))
             return source.frame(picture, _unpacked(content))
         case _:
             assert_never(source)

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from transceiver.commands import user_errors
+from transceiver.files import write_whole
 from transceiver.html.page import report
 from transceiver.html.serve import ReportServer
 from transceiver.scenario import ScenarioError
@@ -20,10 +21,9 @@ def report_command(out: Console, folders: Sequence[Path], output: Path | None) -
         text = report(folders)
     if not path.absolute().parent.is_dir():
         raise ScenarioError(f"--output: its folder must exist, got {path}")
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ScenarioError(f"--output: must be a file to write, got {path}: {error}") from None
+    if path.is_dir():
+        raise ScenarioError(f"--output: must be a file to write, got {path}: it is a folder")
+    write_whole(path, text.encode())
     size = path.stat().st_size / 1e6
     out.print(f"{path}: {size:.1f} MB", highlight=False, soft_wrap=True)
 

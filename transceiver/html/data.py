@@ -19,7 +19,7 @@ from transceiver.report.style import QUANTITIES
 from transceiver.report.tables import counted
 from transceiver.results import Row, rows
 from transceiver.scenario import TAPS, Scenario, ScenarioError
-from transceiver.store import StageShape, Store
+from transceiver.store import StageShape, Store, UnitKey
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,7 @@ def run_data(store: Store, table: Sequence[Row], album: Album, *, label: str, mo
     points, sent_name = [], ""
     for row in table:
         name = f"{row.codec}-{row.point:03d}"
-        units = store.units(row.codec, row.point)
-        unit = next((u for u in units if (u.key.image, u.key.trial) == (0, 0)), None)
+        unit = store.unit(UnitKey(row.codec, row.point, 0, 0))
         sent_name = unit.image_name if unit else sent_name
         samples = load_samples(store.folder / "taps" / f"{name}.npz")
         points.append(

@@ -1,10 +1,13 @@
 """One look for all figures."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from transceiver.files import writable, write_whole
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette (2008), told apart also by colour-blind readers."""
@@ -51,7 +54,10 @@ def new_axes(width: float = 6.4, height: float = 4.4) -> tuple[Figure, Axes]:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a PNG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    """Write a PNG, whole or not at all."""
+    with writable(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    out = io.BytesIO()
+    figure.savefig(out, dpi=150, format="png")
+    write_whole(path, out.getvalue())
     return path

@@ -20,6 +20,7 @@ from semcodec.errors import BudgetError
 from transceiver.build import build
 from transceiver.build_source import byte_source
 from transceiver.failure import mean_colour
+from transceiver.files import writable, write_whole
 from transceiver.intervals import Estimate
 from transceiver.link import Link
 from transceiver.metrics import Measure, build_metrics
@@ -173,7 +174,6 @@ def _kept(path: Path, made_from: list[Any]) -> dict[str, Any]:
 
 def _keep(path: Path, kept: Mapping[str, Any]) -> None:
     """Replace the file at once: it is whole at any moment."""
-    path.parent.mkdir(exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(kept), encoding="utf-8")
-    partial.replace(path)
+    with writable(path.parent):
+        path.parent.mkdir(exist_ok=True)
+    write_whole(path, json.dumps(kept).encode())

@@ -8,6 +8,7 @@ from rich.console import Console
 from transceiver.catalog import find_scenario
 from transceiver.commands import complete, user_errors
 from transceiver.execution import Execution
+from transceiver.files import writable, write_whole
 from transceiver.pictures import open_pictures
 from transceiver.progress import Bar
 from transceiver.reproduce.bounds import Bound, capacity_bound
@@ -84,7 +85,8 @@ def report(
     """
     files, series = WeightFiles(scenario), series_of(scenario.figure, list(scenario.codecs))
     written = store.folder / "figures"
-    written.mkdir(exist_ok=True)
+    with writable(written):
+        written.mkdir(exist_ok=True)
     with evidence(store.folder, series=series, values=scenario.sweep.values) as measured:
         findings = [evaluate(claim, measured, files) for claim in scenario.claims]
         points = len(scenario.codecs) * len(scenario.sweep.values)
@@ -101,12 +103,10 @@ def report(
         numbers = numbers_markdown(
             scenario.figure, measured, quantity=scenario.sweep.quantity, bound=bound
         )
-        document.write_text(
-            claims_markdown(
-                findings, name=scenario.name, paper=scenario.paper, state=state, numbers=numbers
-            ),
-            encoding="utf-8",
+        text = claims_markdown(
+            findings, name=scenario.name, paper=scenario.paper, state=state, numbers=numbers
         )
+        write_whole(document, text.encode())
         paths = [document]
         figure, quantity = scenario.figure, scenario.sweep.quantity
         if isinstance(figure, PicturesFigure):

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from transceiver.counters import NAMES, Counters
+from transceiver.database import open_for_reading, totals
 from transceiver.reproduce.paired import TRIALS, Sample, aligned, combination
 from transceiver.results import Row
 from transceiver.scenario.reproduction import FALLING, RATES, SCALARS, Points, point_of
+from transceiver.store import FILE
 
 COUNTS = {
     "coded_ber": ("coded_bit_errors", "coded_bits"),
@@ -115,20 +116,14 @@ class Evidence:
 
     def row(self, codec: str, point: int) -> Row | None:
         """The result row without metrics and ratios in dB; None where nothing was run."""
-        sums = ", ".join(f"SUM({name})" for name in (*NAMES, "failure", "outage"))
-        sent = "SUM(samples * (1 - outage))"
-        (units, samples, *counts) = self._db.execute(
-            f"SELECT COUNT(*), {sent}, {sums} FROM unit WHERE codec = ? AND point = ?",
-            (codec, point),
-        ).fetchone()
-        if not units:
+        sums = totals(self._db, codec, point)
+        if not sums.units:
             return None
-        *counted, failures, outages = counts
-        counters = Counters(*counted)
+        counters, samples = sums.counters, sums.samples_sent
         return Row(
             codec, point, self.values[point], math.nan, math.nan, math.nan,
             cbr=counters.symbols / samples if samples else math.nan,
-            failures=failures, outages=outages, counters=counters, metrics={},
+            failures=sums.failures, outages=sums.outages, counters=counters, metrics={},
         )  # fmt: skip
 
     def source_bits(self, codec: str, point: int) -> float:
@@ -153,6 +148,5 @@ def evidence(
     folder: Path, *, series: Mapping[str, Sequence[str]], values: Sequence[float]
 ) -> Iterator[Evidence]:
     """Read the run in a folder while the context lasts."""
-    path = (folder / "run.sqlite").absolute()
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+    with closing(open_for_reading(folder / FILE)) as database:
         yield Evidence(database, series=series, values=values)

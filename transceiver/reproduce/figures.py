@@ -1,5 +1,6 @@
 """The paper's figure, drawn from a run."""
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from transceiver.files import write_whole
 from transceiver.intervals import Estimate
 from transceiver.metrics_names import LABELS
 from transceiver.report.style import COLOURS, QUANTITIES, colour, marker, new_axes, save
@@ -71,7 +73,9 @@ def save_both(figure: Figure, folder: Path, name: str) -> list[Path]:
     drawing = folder / f"{name}.svg"
     png = save(figure, folder / f"{name}.png")
     with matplotlib.rc_context({"svg.hashsalt": name}):
-        figure.savefig(drawing, metadata={"Date": None})
+        out = io.BytesIO()
+        figure.savefig(out, format="svg", metadata={"Date": None})
+    write_whole(drawing, out.getvalue())
     return [png, drawing]
 
 

@@ -178,8 +178,7 @@ def _placed(sent: Sequence[Shown], rows: Sequence[Sequence[Shown]]) -> dict[tupl
 
 def _unit(store: Store, codec: str, point: int, picture: Picture) -> Unit | None:
     """The first trial of a picture, as the run has it."""
-    wanted = UnitKey(codec, point, picture.key, 0)
-    return next((unit for unit in store.units(codec, point) if unit.key == wanted), None)
+    return store.unit(UnitKey(codec, point, picture.key, 0))
 
 
 def _caption(unit: Unit, metrics: Mapping[str, float]) -> list[str]:

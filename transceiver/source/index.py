@@ -7,6 +7,7 @@ from torch import Tensor
 
 from phy.bits import pack_integers, unpack_integers
 from semcodec.codec import IndexCodec, Indices
+from transceiver.networks import one_thread
 from transceiver.source.frames import Arrived, Picture, Sent
 from transceiver.source.memo import Memo
 
@@ -18,6 +19,7 @@ class IndexSource:
     codec: IndexCodec
     _memo: Memo = field(default_factory=Memo, repr=False, compare=False)
 
+    @one_thread()
     def encode(self, picture: Picture) -> Sent:
         """Image to indices to bits."""
         return self.frame(picture, self.codec.encode(picture.pixels))
@@ -30,6 +32,7 @@ class IndexSource:
         bits = [unpack_integers(part, width=r.bits) for part, r in zip(parts, runs, strict=True)]
         return Sent(torch.cat(bits), picture, indices=indices)
 
+    @one_thread()
     def decode(self, bits: Tensor, sent: Sent) -> Arrived:
         """Bits to indices to image."""
         assert sent.picture is not None

@@ -12,6 +12,7 @@ from semcodec.codec import Image
 from semcodec.errors import CodecError
 from semcodec.streams import FixedStream, IndexStream, Unstreamed, index_labels, soft_decode
 from semcodec.system32.codec import SystemCodec
+from transceiver.networks import one_thread
 from transceiver.source.frames import LENGTH_BITS, Arrived, Arriving, Picture, Sent
 
 
@@ -34,6 +35,7 @@ class SystemSource:
         """Whether a length field goes before the bits."""
         return self.stream is not None and not isinstance(self.stream, FixedStream)
 
+    @one_thread()
     def choose(self, pictures: Sequence[Picture]) -> list[Tensor]:
         """Indices of each picture in every codebook, ``[V, N]``."""
         chosen: list[Tensor] = [torch.empty(0)] * len(pictures)
@@ -73,6 +75,7 @@ class SystemSource:
             allocation=allocation,
         )
 
+    @one_thread()
     def decode(self, arriving: Sequence[Arriving], frames: Sequence[Sent]) -> list[Arrived]:
         """Bits or LLRs to indices to pictures."""
         sizes = [_picture(frame).pixels.shape for frame in frames]
@@ -100,6 +103,7 @@ class SystemSource:
             for u, image in zip(unstreamed, images, strict=True)
         ]
 
+    @one_thread()
     def displacements(self, sent: Sequence[Sent], arrived: Sequence[Arrived]) -> list[Tensor]:
         """Distance ``[n]`` between the codewords sent and received, for each frame."""
         before = torch.cat([s.indices for s in sent if s.indices is not None])

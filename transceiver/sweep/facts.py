@@ -8,6 +8,7 @@ from pathlib import Path
 
 import transceiver
 from transceiver.mcs.table import digest, find_table
+from transceiver.networks import NETWORK_THREADS
 from transceiver.pictures import Pictures
 from transceiver.scenario import Scenario
 from transceiver.scenario.source import AmcPlan
@@ -28,9 +29,9 @@ _PACKAGES = (
 
 
 def facts(
-    scenario: Scenario, senders: Mapping[str, Sender], pictures: Pictures | None, *, threads: int
+    scenario: Scenario, senders: Mapping[str, Sender], pictures: Pictures | None
 ) -> dict[str, str]:
-    """Versions, commit, weights, mode tables, pictures, seed; ``threads`` are those of a worker."""
+    """Versions, commit, weights, mode tables, pictures, seed; threads of a network."""
     found = agreed(scenario, senders)
     found["commit"] = _commit()
     found["pictures"] = pictures.digest if pictures is not None else ""
@@ -40,7 +41,7 @@ def facts(
             nominal = math.nan  # no Eb/N0 for all modes
         found[f"nominal_bits_per_symbol.{name}"] = repr(nominal)
     found["seed"] = str(scenario.seed)
-    found["threads"] = str(threads)
+    found["threads"] = str(NETWORK_THREADS)
     return found
 
 

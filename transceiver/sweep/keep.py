@@ -19,9 +19,14 @@ def picture_file(key: UnitKey, image_hat: Image) -> dict[str, bytes]:
     """The first picture's first trial as PNG, for the strip; nothing of other units."""
     if not is_first(key):
         return {}
+    return {f"images/{key.codec}-{key.point:03d}.png": png(image_hat)}
+
+
+def png(image: Image) -> bytes:
+    """An image ``[3, H, W]`` without loss."""
     out = io.BytesIO()
-    to_pillow(image_hat).save(out, format="PNG")
-    return {f"images/{key.codec}-{key.point:03d}.png": out.getvalue()}
+    to_pillow(image).save(out, format="PNG")
+    return out.getvalue()
 
 
 def samples_file(key: UnitKey, signals: Mapping[str, Tensor], taps: Taps) -> dict[str, bytes]:

@@ -53,13 +53,19 @@ class PicturePoint:
 
     def __init__(self, scenario: Scenario, store: Store, codec: str, point: int, images: int):
         """Look into the store."""
-        keys = list(plan.image_units(scenario, codec, point, images))
-        done = store.done(codec, point)
+        assert scenario.stop.trials is not None
         self.codec, self.point = codec, point
-        self.units, self.finished = len(keys), len(done)
-        self.pending = [key for key in keys if key not in done]
+        self.units, self.finished = images * scenario.stop.trials, store.count(codec, point)
         self.in_order = scenario.failure == "last_good"
-        self.good = {key.image for key in store.arrived(codec, point)} if self.in_order else set()
+        self.pending: list[UnitKey] = []
+        self.good: set[int] = set()
+        if self.finished == self.units:
+            return
+        done = store.done(codec, point)
+        keys = plan.image_units(scenario, codec, point, images)
+        self.pending = [key for key in keys if key not in done]
+        if self.in_order:
+            self.good = {key.image for key in store.arrived(codec, point)}
 
     @property
     def fraction(self) -> float:
@@ -133,7 +139,7 @@ class BitsLane:
         )
         forms = [(link.format, random_bits(link).payload_bits) for link in sender.links]
         self._blocks_of_frame = min(form.blocks(payload_bits) for form, payload_bits in forms)
-        self._so_far = total([u.counters for u in store.units(sender.name, point)])
+        self._so_far = store.totals(sender.name, point).counters
 
     @property
     def fraction(self) -> float:

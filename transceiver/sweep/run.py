@@ -8,14 +8,15 @@ from typing import TypeAlias
 
 import torch
 
-from semcodec.image_io import write_png
 from transceiver.build import build
 from transceiver.encodings import EncodingCache
 from transceiver.engine import Engine, Processes
+from transceiver.files import writable, write_whole
 from transceiver.pictures import Pictures
 from transceiver.scenario import Scenario
 from transceiver.store import StageShape, Store, create_or_resume
 from transceiver.sweep.facts import agreed, facts
+from transceiver.sweep.keep import png
 from transceiver.sweep.lanes import Lane, point_lanes
 from transceiver.sweep.work import Bench, Carried, Chunk, Order, Workshop, carry
 from transceiver.workers import Job
@@ -48,15 +49,15 @@ def run(
         batch: Frames carried at once. Changes speed and memory, never a number.
         progress: See `Progress`.
         jobs: Worker processes, which share torch's threads; with one, this process does it all.
-            With the same number of threads in each worker it changes no number either. As workers
-            import the script that calls this, its own work must stand behind
-            ``if __name__ == "__main__"``.
+            It changes no number either, as networks compute on one thread. As workers import the
+            script that calls this, its own work must stand behind ``if __name__ == "__main__"``.
         engine: Where other workers are hired, in its own number; ``jobs`` is then left at 1.
         cache: Where source encodings are kept from run to run; None to keep none.
         say: Takes lines of worker processes: that one died, that a kernel is compiled.
 
     Raises:
         ValueError: ``jobs`` is below 1, or given beside an engine.
+        ScenarioError: The folder holds another run, is being written to, or cannot be written.
         WorkerError: Two workers died over the same chunk, or none can begin; what is done is kept.
     """
     if jobs < 1:
@@ -67,12 +68,13 @@ def run(
     engine = engine or Processes(jobs, max(1, torch.get_num_threads() // jobs))
     jobs, threads = engine.jobs, engine.threads
     senders = build(scenario, cache=cache)
-    made_by = facts(scenario, senders, pictures, threads=threads)
+    made_by = facts(scenario, senders, pictures)
     with create_or_resume(folder, scenario, made_by) as store:
         for sub in ("taps", "images"):
-            (folder / sub).mkdir(exist_ok=True)
+            with writable(folder / sub):
+                (folder / sub).mkdir(exist_ok=True)
         if pictures is not None:
-            write_png(folder / "images" / "sent.png", pictures[0].pixels)
+            write_whole(folder / "images" / "sent.png", png(pictures[0].pixels))
         images = len(pictures) if pictures is not None else 0
         points = point_lanes(scenario, store, senders, images=images, batch=batch, jobs=jobs)
         meter = _Meter(scenario, progress)
@@ -130,10 +132,7 @@ class _Keeper:
     def keep(self, lane: Lane, number: int, carried: Carried) -> None:
         """Write what came of a chunk of a lane."""
         for name, content in carried.files.items():
-            path = self.store.folder / name
-            partial = path.with_name(f"{path.name}.partial")
-            partial.write_bytes(content)
-            partial.replace(path)
+            write_whole(self.store.folder / name, content)
         self._early[lane.codec, number] = dict(carried.stages)
         stages: dict[str, StageShape] = {}
         following = self._taken.get(lane.codec, 0)
