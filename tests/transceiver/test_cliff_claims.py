@@ -11,6 +11,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from transceiver.counters import NAMES
+from transceiver.database import SCHEMA
 from transceiver.intervals import Z
 from transceiver.reproduce.claims import evaluate
 from transceiver.reproduce.cliff import RESAMPLES, cliffs, crossing
@@ -20,7 +21,6 @@ from transceiver.reproduce.weights_claims import WeightFiles
 from transceiver.scenario import parse
 from transceiver.scenario.reproduction_check import problems
 from transceiver.scenario.reproduction_claims import ClaimSection
-from transceiver.store import _SCHEMA
 
 CLAIM: TypeAdapter[ClaimSection] = TypeAdapter(ClaimSection)
 IMAGES = 100
@@ -33,7 +33,7 @@ class Made:
     """A run's database, filled by hand."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
-        database.executescript(_SCHEMA)
+        database.executescript(SCHEMA)
         self.database = database
         self.random = np.random.default_rng(0)
         spread = self.random.normal(0, 3, IMAGES)
@@ -215,7 +215,7 @@ def test_the_interval_covers_the_truth() -> None:
 
 
 def _filled(database: sqlite3.Connection, curve: np.ndarray) -> sqlite3.Connection:
-    database.executescript(_SCHEMA)
+    database.executescript(SCHEMA)
     database.executemany(
         "INSERT INTO metric VALUES ('a', ?, ?, 0, 'psnr', ?)",
         [(point, image, float(v)) for (image, point), v in np.ndenumerate(curve)],

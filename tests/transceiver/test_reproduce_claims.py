@@ -10,6 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from transceiver.counters import NAMES
+from transceiver.database import SCHEMA
 from transceiver.intervals import Z
 from transceiver.reproduce.claims import evaluate
 from transceiver.reproduce.evidence import Evidence
@@ -18,7 +19,6 @@ from transceiver.reproduce.rate_claims import at, knots
 from transceiver.reproduce.weights_claims import WeightFiles
 from transceiver.scenario import parse
 from transceiver.scenario.reproduction_claims import ClaimSection
-from transceiver.store import _SCHEMA
 
 CLAIM: TypeAdapter[ClaimSection] = TypeAdapter(ClaimSection)
 IMAGES = 400
@@ -32,7 +32,7 @@ class Made:
     """A run's database, filled by hand."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
-        database.executescript(_SCHEMA)
+        database.executescript(SCHEMA)
         self.database = database
         random = np.random.default_rng(0)
         self.image = random.normal(0, 3, IMAGES)
