@@ -5,11 +5,13 @@ from dataclasses import replace
 from math import log10, nan
 from typing import assert_never
 
+import torch
 from torch import Tensor
 
 from phy.snr import esn0_db_from_ebn0_db, noise_variance_from_esn0_db
 from semcodec.checked import CheckedAnalogCodec, CheckedByteCodec, CheckedIndexCodec
 from semcodec.codec import ByteCodec
+from semcodec.device import CPU
 from transceiver.adaptation import ONE_MODE, Modes, together
 from transceiver.build_foreign import foreign_codec
 from transceiver.build_modes import modes_of
@@ -34,13 +36,21 @@ from transceiver.source import AnalogSource, IndexSource, SystemSource
 __all__ = ["Sender", "build", "conditions"]
 
 
-def build(scenario: Scenario, *, cache: EncodingCache | None = None) -> dict[str, Sender]:
-    """The links of a scenario, by codec; ``cache`` keeps encodings from run to run."""
+def build(
+    scenario: Scenario, *, cache: EncodingCache | None = None, device: torch.device = CPU
+) -> dict[str, Sender]:
+    """The links of a scenario, by codec.
+
+    Args:
+        scenario: The checked scenario.
+        cache: Keeps encodings from run to run.
+        device: Where the project's own networks compute; programs and plugins decide themselves.
+    """
     senders: dict[str, Sender] = {}
     choices: dict[str, dict[int, Tensor]] = {}  # by weights: codecs that share them encode once
     named_first = sorted(scenario.codecs, key=lambda name: not may_be_named(scenario.codecs[name]))
     for name in named_first:
-        sender = replace(_sender(name, scenario, senders), cache=cache)
+        sender = replace(_sender(name, scenario, senders, device), cache=cache)
         if isinstance(sender.link.source, SystemSource):
             known = choices.setdefault(sender.link.source.codec.sha256, {})
             sender = replace(sender, choices=known)
@@ -63,7 +73,9 @@ def conditions(link: Link, scenario: Scenario, value: float) -> Conditions:
     return Conditions(noise_variance_from_esn0_db(esn0_db), flip_probability=nan)
 
 
-def _sender(name: str, scenario: Scenario, others: Mapping[str, Sender]) -> Sender:
+def _sender(
+    name: str, scenario: Scenario, others: Mapping[str, Sender], device: torch.device
+) -> Sender:
     codec, phy, failure = scenario.codecs[name], scenario.phy_of(name), scenario.failure
     origin = ""
     plan = getattr(codec, "plan", section.FixedPlan())
@@ -72,13 +84,13 @@ def _sender(name: str, scenario: Scenario, others: Mapping[str, Sender]) -> Send
         case section.BitsSource():
             links = tuple(replace(link, source=random_bits(codec, link)) for link in links)
         case section.VqCodec() | section.VqDeepScCodec() | section.MocRvqCodec():
-            indices = index_source(name, codec)
+            indices = index_source(name, codec, device)
             links = tuple(replace(link, source=indices) for link in links)
         case section.AnalogCodec():
-            values = analog_source(codec)
+            values = analog_source(codec, device)
             links = tuple(replace(link, source=values) for link in links)
         case section.SystemCodec():
-            source = system_source(codec)
+            source = system_source(codec, device)
             plans = allocator(name, codec.plan, source.codec, phy)
             links = tuple(replace(link, source=source, allocator=plans) for link in links)
         case section.BpgCodec() | section.JpegCodec() | section.WebpCodec():

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import TypeAlias, assert_never
 
+import torch
+
 from phy.allocation import AllocationProblem
 from semcodec.bpg.codec import Bpg
 from semcodec.budget import HeadedCodec, best_after_header
 from semcodec.checked import CheckedLadderCodec
-from semcodec.codec import AnalogCodec, ByteCodec, Image, IndexCodec
+from semcodec.codec import ByteCodec, Image
 from semcodec.jpeg import Jpeg
 from semcodec.photo.jscc_codec import JsccCodec
 from semcodec.photo.moc_rvq_codec import MocRvqCodec
@@ -59,10 +61,12 @@ def random_bits(codec: section.BitsSource, link: Link) -> RandomBits:
 
 
 def index_source(
-    name: str, codec: section.VqCodec | section.VqDeepScCodec | section.MocRvqCodec
+    name: str,
+    codec: section.VqCodec | section.VqDeepScCodec | section.MocRvqCodec,
+    device: torch.device,
 ) -> IndexSource:
-    """A network of the kind, with the weights."""
-    loaded: IndexCodec
+    """A network of the kind, with the weights, on a device."""
+    loaded: VqVaeCodec | VqDeepScCodec | MocRvqCodec
     match codec:
         case section.VqCodec():
             loaded = VqVaeCodec.load(codec.weights)
@@ -75,12 +79,13 @@ def index_source(
                 raise ScenarioError(f"codecs.{name}: {error}") from None
         case _:
             assert_never(codec)
+    loaded.network.to(device)
     return IndexSource(loaded)
 
 
-def analog_source(codec: section.AnalogCodec) -> AnalogSource:
-    """A network of the kind, with the weights."""
-    loaded: AnalogCodec
+def analog_source(codec: section.AnalogCodec, device: torch.device) -> AnalogSource:
+    """A network of the kind, with the weights, on a device."""
+    loaded: UNetJsccCodec | JsccCodec
     match codec.kind:
         case "unet_jscc":
             loaded = UNetJsccCodec.load(codec.weights)
@@ -88,12 +93,14 @@ def analog_source(codec: section.AnalogCodec) -> AnalogSource:
             loaded = JsccCodec.load(codec.weights)
         case _:
             assert_never(codec.kind)
+    loaded.network.to(device)
     return AnalogSource(loaded)
 
 
-def system_source(codec: section.SystemCodec) -> SystemSource:
-    """Network, codebooks and index stream."""
+def system_source(codec: section.SystemCodec, device: torch.device) -> SystemSource:
+    """Network on a device, codebooks and index stream."""
     system = SystemCodec.load(codec.weights)
+    system.system.to(device)
     frequencies = Frequencies.of(system.system.codebooks.probability[0])
     stream: IndexStream | None = None
     match codec.stream:

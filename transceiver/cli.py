@@ -54,6 +54,13 @@ AddressOption = Annotated[
 WorkerCpusOption = Annotated[
     int | None, typer.Option(min=1, help="CPUs of each worker on the cluster, and its threads; 1.")
 ]
+DeviceOption = Annotated[
+    str,
+    typer.Option(metavar="cpu|cuda|auto", help="Where networks compute; auto: a GPU if there is."),
+]
+WorkerGpusOption = Annotated[
+    float | None, typer.Option(help="Share of a GPU that each worker on the cluster reserves; 1.")
+]
 FreshOption = Annotated[bool, typer.Option(help="Delete what the folder holds of a run.")]
 CacheOption = Annotated[
     Path | None, typer.Option(help="Folder of source encodings; in the user's cache without it.")
@@ -82,6 +89,8 @@ def run(
     engine: EngineOption = "local",
     address: AddressOption = None,
     worker_cpus: WorkerCpusOption = None,
+    device: DeviceOption = "cpu",
+    worker_gpus: WorkerGpusOption = None,
     figures: Annotated[bool, typer.Option(help="Draw the figures at the end.")] = True,
     assign: SetOption = [],  # noqa: B006 - typer's way
 ) -> None:
@@ -89,8 +98,9 @@ def run(
     from transceiver.commands import run_command
 
     execution = Execution(
-        batch, threads, jobs, fresh, cache, use_cache, cache_gb, engine, address, worker_cpus
-    )
+        batch, threads, jobs, fresh, cache, use_cache, cache_gb, engine, address, worker_cpus,
+        device, worker_gpus,
+    )  # fmt: skip
     run_command(_out, _err, scenario, out, execution, figures=figures, assignments=assign)
 
 
@@ -110,6 +120,8 @@ def reproduce(
     engine: EngineOption = "local",
     address: AddressOption = None,
     worker_cpus: WorkerCpusOption = None,
+    device: DeviceOption = "cpu",
+    worker_gpus: WorkerGpusOption = None,
     run_it: Annotated[
         bool, typer.Option("--run/--no-run", help="Run what is missing; else only evaluate.")
     ] = True,
@@ -119,8 +131,9 @@ def reproduce(
     from transceiver.reproduce.command import reproduce_command
 
     execution = Execution(
-        batch, threads, jobs, fresh, cache, use_cache, cache_gb, engine, address, worker_cpus
-    )
+        batch, threads, jobs, fresh, cache, use_cache, cache_gb, engine, address, worker_cpus,
+        device, worker_gpus,
+    )  # fmt: skip
     reproduce_command(_out, _err, scenario, out, execution, run=run_it, assignments=assign)
 
 

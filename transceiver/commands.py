@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from phy.jit import announced
+from semcodec.device import find_device
 from semcodec.errors import BudgetError, CodecError
 from semcodec.image_io import read_image, write_png
 from semcodec.metrics import psnr
@@ -121,6 +122,7 @@ def complete(
                 progress=bar,
                 jobs=1 if engine else execution.jobs or 1,
                 engine=engine,
+                device=execution.device,
                 cache=encoding_cache(execution),
                 say=say,
             )
@@ -129,14 +131,22 @@ def complete(
 
 @contextmanager
 def _engine(execution: Execution) -> Iterator[Engine | None]:
-    """The cluster that was asked for; None for processes of this machine."""
+    """The cluster that was asked for; None for processes of this machine.
+
+    What is not there is refused, before anything is deleted or begun.
+    """
     if execution.engine == "local":
+        find_device(execution.device)
         yield None
         return
     from transceiver.ray_cluster import connected
 
     with connected(
-        execution.address or "auto", jobs=execution.jobs, worker_cpus=execution.worker_cpus or 1
+        execution.address or "auto",
+        jobs=execution.jobs,
+        worker_cpus=execution.worker_cpus or 1,
+        worker_gpus=0 if execution.device == "cpu" else execution.worker_gpus or 1,
+        all_on_gpus=execution.device == "cuda",
     ) as cluster:
         yield cluster
 

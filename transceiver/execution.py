@@ -23,6 +23,8 @@ class Execution:
         engine: ``local``, processes of this machine, or ``ray``.
         address: Of the Ray cluster; None for ``auto``.
         worker_cpus: CPUs that a worker on the cluster reserves, and its threads; None for one.
+        device: Where networks compute: ``cpu``, ``cuda``, or ``auto``, a GPU where there is one.
+        worker_gpus: What share of a GPU a worker on the cluster reserves; None for a whole one.
     """
 
     batch: int = 16
@@ -35,6 +37,8 @@ class Execution:
     engine: str = "local"
     address: str | None = None
     worker_cpus: int | None = None
+    device: str = "cpu"
+    worker_gpus: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what does not go together."""
@@ -49,7 +53,16 @@ class Execution:
                 "--threads: must be left out with --engine ray: --worker-cpus says how many a "
                 "worker has"
             )
-        for name in ("address", "worker_cpus"):
+        if self.device not in ("cpu", "cuda", "auto"):
+            raise ScenarioError(f"--device must be cpu, cuda or auto, got {self.device}")
+        gpus = self.worker_gpus
+        if gpus is not None and self.device == "cpu":
+            raise ScenarioError("--worker-gpus: must be left out without --device cuda or auto")
+        if gpus is not None and not (0 < gpus <= 1 or (gpus > 1 and gpus.is_integer())):
+            raise ScenarioError(
+                f"--worker-gpus must be a share of a GPU or a whole number of them, got {gpus:g}"
+            )
+        for name in ("address", "worker_cpus", "worker_gpus"):
             if self.engine == "local" and getattr(self, name) is not None:
                 option = name.replace("_", "-")
                 raise ScenarioError(f"--{option}: must be left out without --engine ray")

@@ -8,6 +8,7 @@ from typing import TypeAlias, assert_never
 import torch
 
 from semcodec.codec import Image
+from semcodec.device import CPU
 from semcodec.lpips import Lpips
 from semcodec.metrics import ms_ssim, psnr, ssim
 from semcodec.weights_path import find_lpips_weights
@@ -28,12 +29,14 @@ PSNR_LIMIT_DB = 100.0
 """What an identical picture counts as, and the most that any picture counts as."""
 
 
-def build_metrics(sections: Sequence[MetricSection]) -> dict[str, Metric]:
-    """The functions, by the names of their columns."""
-    return {metric_name(section): _build(section) for section in sections}
+def build_metrics(
+    sections: Sequence[MetricSection], *, device: torch.device = CPU
+) -> dict[str, Metric]:
+    """The functions, by the names of their columns; those with a network compute on a device."""
+    return {metric_name(section): _build(section, device) for section in sections}
 
 
-def _build(section: MetricSection) -> Metric:
+def _build(section: MetricSection, device: torch.device) -> Metric:
     match section:
         case "psnr":
             return _singly(_bounded_psnr)
@@ -42,11 +45,11 @@ def _build(section: MetricSection) -> Metric:
         case "ms_ssim":
             return _singly(ms_ssim)
         case "lpips":
-            return _build(LpipsSection(kind="lpips"))
+            return _build(LpipsSection(kind="lpips"), device)
         case LpipsSection():
             explicit = user_path(section.weights) if section.weights else None
             network = Lpips.load(section.net, find_lpips_weights(section.net, explicit))
-            return one_thread()(network.each)
+            return one_thread()(network.on(device).each)
         case _:
             assert_never(section)
 

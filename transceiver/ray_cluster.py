@@ -20,7 +20,7 @@ import os
 import pickle
 import socket
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -58,18 +58,29 @@ class RayCluster:
     Attributes:
         jobs: Actors at most.
         threads: Of torch in each; as many CPUs of its node are reserved for it.
+        gpus: What of its node's GPUs is reserved for each of the first `on_gpus`.
+        on_gpus: How many actors have one; the others see none.
     """
 
     jobs: int
     threads: int
+    gpus: float = 0
+    on_gpus: int = 0
 
     def hire(self, task: Task[Order, Answer], say: Callable[[str], None]) -> Workers[Order, Answer]:
         """Actors, spread over the nodes."""
-        return RayCrew(task, self.jobs, self.threads, say)
+        return RayCrew(task, self.jobs, self.threads, say, self.gpus, self.on_gpus)
 
 
 @contextmanager
-def connected(address: str, *, jobs: int | None, worker_cpus: int) -> Iterator[RayCluster]:
+def connected(
+    address: str,
+    *,
+    jobs: int | None,
+    worker_cpus: int,
+    worker_gpus: float = 0,
+    all_on_gpus: bool = False,
+) -> Iterator[RayCluster]:
     """The cluster at an address, as long as this lasts.
 
     Args:
@@ -77,6 +88,8 @@ def connected(address: str, *, jobs: int | None, worker_cpus: int) -> Iterator[R
             (port 6379 unless chosen otherwise), or ``local`` for one started here and ended here.
         jobs: Actors at most; None for as many as fit into the cluster now.
         worker_cpus: CPUs of each.
+        worker_gpus: Share of a GPU, or number of GPUs, of each that has one.
+        all_on_gpus: Whether each must have one; else as many as there are GPUs for.
 
     Raises:
         ScenarioError: Ray is not installed, the address does not answer, or no worker fits.
@@ -96,19 +109,32 @@ def connected(address: str, *, jobs: int | None, worker_cpus: int) -> Iterator[R
             f"got {address}: {_first_line(error)}"
         ) from error
     try:
-        room = sum(
-            int(node["Resources"].get("CPU", 0) // worker_cpus)
-            for node in ray.nodes()
-            if node["Alive"]
-        )
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        room = sum(int(node.get("CPU", 0) // worker_cpus) for node in nodes)
         if room == 0:
             raise ScenarioError(
                 f"--worker-cpus: must be at most the CPUs of a node of the cluster, "
                 f"got {worker_cpus}"
             )
-        yield RayCluster(jobs or room, worker_cpus)
+        on_gpus = sum(_with_gpu(node, worker_cpus, worker_gpus) for node in nodes)
+        if all_on_gpus and not on_gpus:
+            raise ScenarioError(
+                f"--device: cuda needs a node of the cluster with {worker_gpus:g} GPU beside "
+                f"{worker_cpus} CPU, got none"
+            )
+        count = jobs or (on_gpus if all_on_gpus else room)
+        yield RayCluster(count, worker_cpus, worker_gpus, count if all_on_gpus else on_gpus)
     finally:
         ray.shutdown()
+
+
+def _with_gpu(node: Mapping[str, float], cpus: int, gpus: float) -> int:
+    """Workers with a GPU for which a node has room; one GPU is not shared with another's rest."""
+    if not gpus:
+        return 0
+    there = int(node.get("GPU", 0))
+    shares = there * int(1 / gpus + 1e-9) if gpus <= 1 else int(there // gpus)
+    return min(shares, int(node.get("CPU", 0) // cpus))
 
 
 def _knock(address: str) -> None:
@@ -158,6 +184,8 @@ class _Bench:
         self._said: list[str] = []
         node = f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"
         refused = None
+        if not ray.get_gpu_ids():
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the node's GPUs are for others
         try:
             self._work = pickle.loads(task).open(self._said.append)
         except Exception as error:
@@ -205,12 +233,16 @@ class RayCrew(Generic[Order, Answer]):
         jobs: How many there are at most.
         cpus: Reserved for each.
         say: Takes lines for the user.
+        gpus: Reserved for each of the first `on_gpus`.
+        on_gpus: How many have one.
     """
 
     task: Task[Order, Answer]
     jobs: int
     cpus: int
     say: Callable[[str], None]
+    gpus: float = 0
+    on_gpus: int = 0
     _workers: dict[int, _Worker[Order]] = field(default_factory=dict)
     _again: deque[Job[Order]] = field(default_factory=deque)
     _died: set[int] = field(default_factory=set)
@@ -246,7 +278,10 @@ class RayCrew(Generic[Order, Answer]):
             self._workers.clear()
 
     def _start(self, number: int) -> None:
-        actor = ray.remote(_Bench).options(num_cpus=self.cpus, scheduling_strategy="SPREAD")
+        gpus = self.gpus if number < self.on_gpus else 0
+        actor = ray.remote(_Bench).options(
+            num_cpus=self.cpus, num_gpus=gpus, scheduling_strategy="SPREAD"
+        )
         started = actor.remote()
         asked = started.begin.remote(pickle.dumps(self.task))
         self._workers[number] = _Worker(number, started, asked)

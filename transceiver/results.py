@@ -80,7 +80,7 @@ class Row:
 
 
 def rows(store: Store) -> Iterator[Row]:
-    """All rows of a run that have any unit, codec by codec.
+    """All rows of a run that have any unit, codec by codec, the swept quantity rising.
 
     Raises:
         ScenarioError: The database holds what no run can have counted.
@@ -92,7 +92,8 @@ def rows(store: Store) -> Iterator[Row]:
         if key.startswith("nominal_bits_per_symbol.")
     }
     for codec in scenario.codecs:
-        for point, value in enumerate(scenario.sweep.values):
+        rising = sorted(enumerate(scenario.sweep.values), key=lambda numbered: numbered[1])
+        for point, value in rising:
             try:
                 sums = store.totals(codec, point)
                 if not sums.units:

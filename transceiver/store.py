@@ -234,6 +234,9 @@ def open_run(folder: Path) -> Store:
 def create_or_resume(folder: Path, scenario: Scenario, facts: Mapping[str, str]) -> Iterator[Store]:
     """Open a run for writing; the only writer while it lasts.
 
+    A scenario that asks for more of the same, further points behind those of the run or a later
+    stop, becomes that of the run: what is there are its first units.
+
     Raises:
         ScenarioError: The folder holds a run of another scenario, with other weights, plugins,
             mode tables or pictures, or no run's database, or another process is writing to it. What
@@ -255,7 +258,9 @@ def create_or_resume(folder: Path, scenario: Scenario, facts: Mapping[str, str])
             with told(path):
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")
-                if not begun:
+                if begun:
+                    _grow(connection, scenario)
+                else:
                     _begin(connection, scenario, facts)
             with _kept(path):
                 yield store
@@ -308,15 +313,39 @@ def _begin(connection: sqlite3.Connection, scenario: Scenario, facts: Mapping[st
         connection.executemany("INSERT INTO run VALUES (?, ?)", made_by.items())
 
 
+def is_part(run: Scenario, wanted: Scenario) -> bool:
+    """Whether every unit of a run is one of another scenario, or of the same.
+
+    A unit's random numbers are known by the number of its point, and which units a stop leaves is
+    decided one after the other: so there may be further points at the end, and a later stop.
+    """
+    ran, now = run.sweep, wanted.sweep
+    stops = [(before, getattr(wanted.stop, name)) for name, before in run.stop.model_dump().items()]
+    others = [
+        {k: v for k, v in json.loads(one.model_dump_json()).items() if k not in ("sweep", "stop")}
+        for one in (run, wanted)
+    ]
+    return (
+        others[0] == others[1]
+        and ran.quantity == now.quantity
+        and ran.values == now.values[: len(ran.values)]
+        and all(old == new or (None not in (old, new) and old < new) for old, new in stops)
+    )
+
+
+def _grow(connection: sqlite3.Connection, scenario: Scenario) -> None:
+    with connection:
+        connection.execute(
+            "UPDATE run SET value = ?1 WHERE key = 'scenario' AND value != ?1",
+            (scenario.model_dump_json(),),
+        )
+
+
 def _compare(store: Store, scenario: Scenario, facts: Mapping[str, str]) -> None:
     """Refuse to go on with a run that something else made."""
-    have, mine = store.facts(), json.loads(scenario.model_dump_json())
-    try:
-        same_scenario = json.loads(have.get("scenario", "null")) == mine
-    except ValueError:
-        same_scenario = False
+    have = store.facts()
     for name, differs in (
-        ("another scenario", not same_scenario),
+        ("another scenario", not is_part(store.scenario, scenario)),
         ("another version of a plugin", have.get("plugins", "") != facts.get("plugins", "")),
         ("other weights", have.get("weights") != facts.get("weights")),
         ("other mode tables", have.get("mode_tables", "") != facts.get("mode_tables", "")),

@@ -10,7 +10,7 @@ neural networks", 2014 (AlexNet); Iandola et al., "SqueezeNet", 2016, in its ver
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d, relu
 
 from semcodec.codec import Image
+from semcodec.device import CPU
 from semcodec.errors import WeightsError
 from semcodec.image_io import require_image
 from semcodec.weights_path import LpipsNet, find_backbone
@@ -59,10 +60,12 @@ class Lpips:
     Attributes:
         net: "alex" (what papers report) or "squeeze" (smaller).
         weights: float32 tensors: torchvision's ``features.*`` and ``lin{k}.weight [channels]``.
+        device: Where images are compared; the weights should be there, see `on`.
     """
 
     net: LpipsNet
     weights: Mapping[str, Tensor]
+    device: torch.device = CPU
 
     def __post_init__(self) -> None:
         """Refuse weights that are missing or of another shape."""
@@ -98,6 +101,11 @@ class Lpips:
                 weights[name] = (tensor.flatten() if name.startswith("lin") else tensor).float()
         return Lpips(net, weights)
 
+    def on(self, device: torch.device) -> "Lpips":
+        """The same on a device."""
+        weights = {name: tensor.to(device) for name, tensor in self.weights.items()}
+        return replace(self, weights=weights, device=device)
+
     def __call__(self, reference: Image, image: Image) -> float:
         """The distance of two images uint8 ``[3, H, W]``; 0 for identical ones."""
         return self.each([reference], [image])[0]
@@ -118,8 +126,8 @@ class Lpips:
             pair = torch.zeros(2, chunk, *images[start].shape)
             for row, member in enumerate(members):
                 pair[0, row], pair[1, row] = references[member], images[member]
-            with torch.inference_mode():
-                distances = self.distance(*(pair / 255))
+            with torch.no_grad():
+                distances = self.distance(*(pair.to(self.device) / 255))
             found += distances[: len(members)].tolist()
         return found
 

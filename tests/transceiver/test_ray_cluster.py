@@ -5,6 +5,7 @@ is killed by SIGKILL. `make test-ray` installs Ray and runs this.
 """
 
 import importlib
+import math
 import os
 import socket
 import sys
@@ -55,6 +56,9 @@ class Task:
                 raise MemoryError
             if kind == "bad":
                 raise ValueError(f"value must be even, got {value}")
+            if kind == "see":
+                time.sleep(0.2)
+                return os.environ.get("CUDA_VISIBLE_DEVICES")
             return value * value
         return work
 """
@@ -71,7 +75,10 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A head that carries no work and two nodes of one CPU; workers find modules in ``PATH``."""
+    """A head that carries no work and two nodes of one CPU; workers find modules in ``PATH``.
+
+    The second node has a GPU as far as Ray knows, which torch does not find.
+    """
     from ray.cluster_utils import Cluster
 
     modules = tmp_path_factory.mktemp("modules")
@@ -85,8 +92,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             initialize_head=True,
             head_node_args={"num_cpus": 0, "_system_config": quick, "include_dashboard": False},
         )
-        for _ in range(2):
-            found.add_node(num_cpus=1)
+        for gpus in (0, 1):
+            found.add_node(num_cpus=1, num_gpus=gpus)
         yield found
         found.shutdown()
 
@@ -163,6 +170,39 @@ def test_the_command_on_two_nodes_leaves_the_rows_of_one_process(
     here = run_in(base)
     assert _left(open_run(folder)) == _left(here)
     assert open_run(folder).facts() == here.facts()
+
+
+@with_ray
+def test_a_gpu_is_for_the_workers_that_have_one(
+    cluster: Any, task: Any, base: dict[str, Any], run_in: Run, tmp_path: Path, call: Any
+) -> None:
+    with connected(cluster.address, jobs=None, worker_cpus=1, worker_gpus=0.5) as hired:
+        assert hired == RayCluster(2, 1, gpus=0.5, on_gpus=1)
+        answers, _ = _do(hired, task, [("see", i) for i in range(12)])
+        assert set(answers.values()) == {"0", ""}
+    ours = {"jobs": None, "worker_cpus": 1, "all_on_gpus": True}
+    with connected(cluster.address, worker_gpus=1, **ours) as hired:
+        assert hired == RayCluster(1, 1, gpus=1, on_gpus=1)
+        answers, _ = _do(hired, task, [("see", i) for i in range(3)])
+        assert set(answers.values()) == {"0"}
+    with (
+        pytest.raises(
+            ScenarioError, match=r"^--device: cuda needs a node of the cluster with 2 GP"
+        ),
+        connected(cluster.address, worker_gpus=2, **ours),
+    ):
+        pass
+
+    path, folder = tmp_path / "s.yaml", tmp_path / "far"
+    path.write_text(yaml.safe_dump(base, sort_keys=False))
+    options = ("--engine", "ray", "--address", cluster.address, "--no-cache", "--no-figures")
+    code, _, err = call("run", path, "--out", folder, *options, "--device", "cuda")
+    assert code == 2
+    assert " cannot begin: CodecError: device must be cpu where torch finds no GPU, got cuda" in err
+    code, _, err = call("run", path, "--out", folder, *options, "--device", "auto", "--fresh")
+    assert code == 0, err
+    assert f"networks compute on: {torch.backends.cpu.get_cpu_capability()}" in err
+    assert _left(open_run(folder)) == _left(run_in(base))
 
 
 @with_ray
@@ -285,6 +325,15 @@ def test_workers_must_fit_and_a_cluster_must_be_there(
         ({"address": "auto"}, "--address: must be left out without --engine ray"),
         ({"worker_cpus": 2}, "--worker-cpus: must be left out without --engine ray"),
         ({"engine": "ray", "threads": 2}, "--threads: must be left out with --engine ray"),
+        ({"device": "tpu"}, "--device must be cpu, cuda or auto, got tpu"),
+        (
+            {"device": "cuda", "worker_gpus": 1.0},
+            "--worker-gpus: must be left out without --engine",
+        ),
+        ({"engine": "ray", "worker_gpus": 1.0}, "--worker-gpus: must be left out without"),
+        ({"device": "cuda", "worker_gpus": 1.5}, "--worker-gpus must be a share of a GPU or"),
+        ({"device": "cuda", "worker_gpus": math.nan}, "--worker-gpus must be a share of a GPU"),
+        ({"device": "cuda", "worker_gpus": math.inf}, "--worker-gpus must be a share of a GPU"),
     ],
 )
 def test_options_that_do_not_go_together(given: dict[str, Any], line: str) -> None:

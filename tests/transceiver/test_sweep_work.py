@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from semcodec.errors import CodecError
 from transceiver.build import build
 from transceiver.scenario import parse
 from transceiver.sweep.facts import agreed
@@ -41,6 +42,18 @@ def test_versions_and_weights_must_be_those_of_the_run(change: Any) -> None:
     with pytest.raises(ValueError, match=r"^tables must be x, as where the run is, got nothing$"):
         replace(shop, agreed={"tables": "x"}).open(said.append)
     assert said == []
+
+
+def test_a_worker_without_the_gpu_that_is_wanted_does_not_begin(
+    bits: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    said: list[str] = []
+    with pytest.raises(CodecError, match="must be cpu where torch finds no GPU, got cuda"):
+        replace(_shop(bits()), device="cuda").open(said.append)
+    assert said == []
+    assert callable(replace(_shop(bits()), device="auto").open(said.append))
+    assert said == [f"networks compute on: {torch.backends.cpu.get_cpu_capability()}"]
 
 
 def test_another_vector_unit_is_said(bits: Any) -> None:

@@ -18,6 +18,7 @@ import semcodec
 from semcodec.bpg.codec import Bpg
 from semcodec.checked import Checked
 from semcodec.codec import ByteCodec, Image
+from semcodec.device import described, device_of
 from semcodec.jpeg import Jpeg
 from semcodec.webp import WebP
 from transceiver.source import AnalogSource, AtQuality, ByteSource, IndexSource, Limit, Picture
@@ -50,8 +51,9 @@ def byte_key(source: ByteSource, picture: Picture, limit: Limit) -> str | None:
 def network_key(source: IndexSource | AnalogSource, picture: Picture) -> str | None:
     """Of the indices or values of a codec with weights.
 
-    The arithmetic of a network depends on the version of torch, the processor's instructions and
-    the number of threads. None for a codec that is not made of weights and plain settings.
+    The arithmetic of a network depends on the version of torch, the processor's instructions or
+    the GPU, and the number of threads. None for a codec that is not made of weights and plain
+    settings.
     """
     settings = _settings(source.codec)
     if settings is None:
@@ -59,7 +61,7 @@ def network_key(source: IndexSource | AnalogSource, picture: Picture) -> str | N
     arithmetic = [
         version("torch"),
         platform.machine(),
-        torch.backends.cpu.get_cpu_capability(),
+        *_computes_with(source.codec),
         torch.get_num_threads(),
     ]
     weights = source.codec.sha256
@@ -73,6 +75,12 @@ def _key(pixels: Image, facts: Mapping[str, Any]) -> str:
     digest.update(b"\0")
     digest.update(pixels.contiguous().cpu().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _computes_with(codec: object) -> list[str]:
+    assert is_dataclass(codec)
+    values = [getattr(codec, one.name) for one in fields(codec)]
+    return [described(device_of(value)) for value in values if isinstance(value, nn.Module)]
 
 
 def _library(codec: ByteCodec) -> list[str] | None:

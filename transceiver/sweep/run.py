@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import torch
 
+from semcodec.device import CPU
 from transceiver.build import build
 from transceiver.encodings import EncodingCache
 from transceiver.engine import Engine, Processes
@@ -18,7 +19,7 @@ from transceiver.store import StageShape, Store, create_or_resume
 from transceiver.sweep.facts import agreed, facts
 from transceiver.sweep.keep import png
 from transceiver.sweep.lanes import Lane, point_lanes
-from transceiver.sweep.work import Bench, Carried, Chunk, Order, Workshop, carry
+from transceiver.sweep.work import Bench, Carried, Chunk, Order, Workshop, carry, located
 from transceiver.workers import Job
 
 Progress: TypeAlias = Callable[[str, float], None]
@@ -37,6 +38,7 @@ def run(
     progress: Progress,
     jobs: int = 1,
     engine: Engine | None = None,
+    device: str = "cpu",
     cache: EncodingCache | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> None:
@@ -52,12 +54,15 @@ def run(
             It changes no number either, as networks compute on one thread. As workers import the
             script that calls this, its own work must stand behind ``if __name__ == "__main__"``.
         engine: Where other workers are hired, in its own number; ``jobs`` is then left at 1.
+        device: Where networks compute: ``cpu``, ``cuda`` or ``auto``, a GPU where the process that
+            does the work has one. Last digits of a row may depend on it.
         cache: Where source encodings are kept from run to run; None to keep none.
         say: Takes lines of worker processes: that one died, that a kernel is compiled.
 
     Raises:
         ValueError: ``jobs`` is below 1, or given beside an engine.
         ScenarioError: The folder holds another run, is being written to, or cannot be written.
+        CodecError: A GPU is wanted and there is none.
         WorkerError: Two workers died over the same chunk, or none can begin; what is done is kept.
     """
     if jobs < 1:
@@ -67,8 +72,9 @@ def run(
     alone = engine is None and jobs == 1
     engine = engine or Processes(jobs, max(1, torch.get_num_threads() // jobs))
     jobs, threads = engine.jobs, engine.threads
-    senders = build(scenario, cache=cache)
-    made_by = facts(scenario, senders, pictures)
+    here = located(device, say) if alone else CPU
+    senders = build(scenario, cache=cache, device=here)
+    made_by = facts(scenario, senders, pictures) | {"device": device}
     with create_or_resume(folder, scenario, made_by) as store:
         for sub in ("taps", "images"):
             with writable(folder / sub):
@@ -81,14 +87,15 @@ def run(
         keeper = _Keeper(store, meter)
         lanes = (lane for point in points for lane in _begun(meter, *point))
         if alone:
-            bench = Bench.of(scenario, senders)
+            bench = Bench.of(scenario, senders, here)
             for lane in lanes:
                 while chunk := lane.next():
                     number = keeper.issued(chunk)
                     keeper.keep(lane, number, carry(bench, *_order(chunk, pictures)))
         else:
             instructions = torch.backends.cpu.get_cpu_capability()
-            shop = Workshop(scenario, threads, cache, agreed(scenario, senders), instructions)
+            found = agreed(scenario, senders)
+            shop = Workshop(scenario, threads, cache, found, instructions, device)
             queue = _Queue(scenario, pictures, lanes, keeper, jobs)
             engine.hire(shop, _each_once(say)).work_off(queue.take, queue.done)
     if cache is not None:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import torch
 
 from phy.jit import announced
+from semcodec.device import described, find_device
 from semcodec.errors import BudgetError
 from transceiver.build import build, conditions
 from transceiver.counters import Counters
@@ -73,9 +74,10 @@ class Bench:
     measure: Measure
 
     @staticmethod
-    def of(scenario: Scenario, senders: Mapping[str, Sender]) -> "Bench":
-        """With the scenario's metrics."""
-        return Bench(scenario, senders, Measure(build_metrics(scenario.metrics)))
+    def of(scenario: Scenario, senders: Mapping[str, Sender], device: torch.device) -> "Bench":
+        """With the scenario's metrics, whose networks compute on a device."""
+        metrics = build_metrics(scenario.metrics, device=device)
+        return Bench(scenario, senders, Measure(metrics))
 
 
 Order: TypeAlias = tuple[Chunk, tuple[Picture, ...]]
@@ -93,6 +95,8 @@ class Workshop:
         agreed: Versions and digests of the process that hands out the work: a worker, perhaps on
             another machine, must have the same.
         instructions: Of the vector unit that torch uses there.
+        device: Where networks compute: ``cpu``, ``cuda``, or ``auto``, a GPU where the worker has
+            one.
     """
 
     scenario: Scenario
@@ -100,15 +104,18 @@ class Workshop:
     cache: EncodingCache | None
     agreed: Mapping[str, str]
     instructions: str
+    device: str = "cpu"
 
     def open(self, say: Callable[[str], None]) -> Callable[[Order], Carried]:
         """Load weights and tables; ``say`` hears of kernels that are compiled.
 
         Raises:
             ValueError: Weights, plugins, tables or packages differ from those of the run.
+            CodecError: A GPU is wanted and there is none.
         """
         torch.set_num_threads(self.threads)
-        senders = build(self.scenario, cache=self.cache)
+        device = located(self.device, say)
+        senders = build(self.scenario, cache=self.cache, device=device)
         have = agreed(self.scenario, senders)
         for key, wanted in self.agreed.items():
             if have.get(key) != wanted:
@@ -120,13 +127,21 @@ class Workshop:
                 f"a worker computes with {here}, the run is on {self.instructions}: where a "
                 "network is at work, last bits may depend on which worker took a chunk"
             )
-        bench = Bench.of(self.scenario, senders)
+        bench = Bench.of(self.scenario, senders, device)
 
         def work(order: Order) -> Carried:
             with announced(lambda kernel: say(compiling(kernel))):
                 return carry(bench, *order)
 
         return work
+
+
+def located(wanted: str, say: Callable[[str], None]) -> torch.device:
+    """The device for networks; what it is, is said unless it was asked for."""
+    device = find_device(wanted)
+    if wanted != "cpu":
+        say(f"networks compute on: {described(device)}")
+    return device
 
 
 def carry(bench: Bench, chunk: Chunk, pictures: Sequence[Picture]) -> Carried:

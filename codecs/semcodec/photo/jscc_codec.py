@@ -6,6 +6,7 @@ import torch
 
 from semcodec import weights
 from semcodec.codec import Image, Values
+from semcodec.device import device_of
 from semcodec.photo.jscc import JsccNetwork
 from semcodec.photo.vqgan import VqganConfig
 from semcodec.pixels import to_bytes, to_unit
@@ -35,10 +36,12 @@ class JsccCodec:
     def encode(self, image: Image) -> Values:
         """Values ``[n]`` of an image."""
         with torch.no_grad():
-            values: Values = self.network.encode(to_unit(image)[None])[0]
-        return values
+            picture = to_unit(image.to(device_of(self.network)))[None]
+            values: Values = self.network.encode(picture)[0]
+        return values.cpu()
 
     def decode(self, values: Values, height: int, width: int) -> Image:
         """The image ``[3, height, width]`` of values ``[n]``."""
         with torch.no_grad():
-            return to_bytes(self.network.decode(values[None], height, width)[0])
+            there = values[None].to(device_of(self.network))
+            return to_bytes(self.network.decode(there, height, width)[0]).cpu()

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from semcodec import weights
 from semcodec.codec import Image, IndexRun, Indices
+from semcodec.device import device_of
 from semcodec.photo.moc_rvq import MocRvqConfig, MocRvqNetwork
 from semcodec.photo.vqgan import STRIDE
 from semcodec.pixels import to_bytes, to_unit
@@ -70,9 +71,10 @@ class MocRvqCodec:
 
     def encode(self, image: Image) -> Indices:
         """Indices of an image ``[3, H, W]`` of any size."""
-        picture = to_unit(image)[None].contiguous(memory_format=torch.channels_last)
+        picture = to_unit(image.to(device_of(self.network)))[None]
+        picture = picture.contiguous(memory_format=torch.channels_last)
         indices = self.network.encode(picture, levels=self.levels)
-        return indices[0].permute(0, 2, 3, 1).reshape(-1)
+        return indices[0].permute(0, 2, 3, 1).reshape(-1).cpu()
 
     def decode(self, indices: Indices, height: int, width: int) -> Image:
         """The image ``[3, height, width]`` of its indices."""
@@ -83,12 +85,14 @@ class MocRvqCodec:
                 f"indices must be [{count}] for {width} x {height} pixels, "
                 f"got {list(indices.shape)}"
             )
-        grid = indices.reshape(1, self.levels, rows, columns, heads).permute(0, 1, 4, 2, 3)
-        return to_bytes(self.network.decode(grid, height, width, refine=self.refine)[0])
+        there = indices.to(device_of(self.network))
+        grid = there.reshape(1, self.levels, rows, columns, heads).permute(0, 1, 4, 2, 3)
+        return to_bytes(self.network.decode(grid, height, width, refine=self.refine)[0]).cpu()
 
     def displacement(self, sent: Indices, received: Indices) -> Tensor:
         """Distance ||e_i - e_j|| between the codewords sent and received, ``[n]``."""
         shape = (1, self.levels, -1, self.network.config.heads)
-        grids = [x.reshape(shape).transpose(2, 3)[..., None] for x in (sent, received)]
+        there = [x.to(device_of(self.network)) for x in (sent, received)]
+        grids = [x.reshape(shape).transpose(2, 3)[..., None] for x in there]
         moved = self.network.displacement(*grids)[..., 0]
-        return moved.transpose(2, 3).reshape(-1)
+        return moved.transpose(2, 3).reshape(-1).cpu()

@@ -6,6 +6,7 @@ import torch
 
 from semcodec import weights
 from semcodec.codec import Image, Values
+from semcodec.device import device_of
 from semcodec.photo.unet_jscc import UNetJsccConfig, UNetJsccNetwork
 from semcodec.pixels import to_bytes, to_unit
 from semcodec.restore import restore
@@ -35,7 +36,8 @@ class UNetJsccCodec:
     def encode(self, image: Image) -> Values:
         """Values ``[n]`` of an image, one 0 more where their number is odd."""
         with torch.no_grad():
-            values: Values = self.network.encode(to_unit(image)[None])[0]
+            picture = to_unit(image.to(device_of(self.network)))[None]
+            values: Values = self.network.encode(picture)[0].cpu()
         return torch.nn.functional.pad(values, (0, len(values) % 2))
 
     def decode(self, values: Values, height: int, width: int) -> Image:
@@ -47,4 +49,5 @@ class UNetJsccCodec:
                 f"got {list(values.shape)}"
             )
         with torch.no_grad():
-            return to_bytes(self.network.decode(values[None, :count], height, width)[0])
+            there = values[None, :count].to(device_of(self.network))
+            return to_bytes(self.network.decode(there, height, width)[0]).cpu()

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from semcodec import weights
 from semcodec.codec import Image, IndexRun, Indices
+from semcodec.device import device_of
 from semcodec.photo.vq_deepsc import VqDeepScConfig, VqDeepScNetwork
 from semcodec.pixels import to_bytes, to_unit
 from semcodec.restore import restore
@@ -45,8 +46,9 @@ class VqDeepScCodec:
 
     def encode(self, image: Image) -> Indices:
         """Indices of an image ``[3, H, W]`` of any size."""
-        picture = to_unit(image)[None].contiguous(memory_format=torch.channels_last)
-        return torch.cat([grid.reshape(-1) for grid in self.network.encode(picture)])
+        picture = to_unit(image.to(device_of(self.network)))[None]
+        picture = picture.contiguous(memory_format=torch.channels_last)
+        return torch.cat([grid.reshape(-1) for grid in self.network.encode(picture)]).cpu()
 
     def decode(self, indices: Indices, height: int, width: int) -> Image:
         """The image ``[3, height, width]`` of its indices."""
@@ -57,17 +59,19 @@ class VqDeepScCodec:
                 f"indices must be [{sum(counts)}] for {width} x {height} pixels, "
                 f"got {list(indices.shape)}"
             )
-        parts = zip(torch.split(indices, counts), shapes, strict=True)
+        there = indices.to(device_of(self.network))
+        parts = zip(torch.split(there, counts), shapes, strict=True)
         grids = [part.reshape(1, *shape) for part, shape in parts]
-        return to_bytes(self.network.decode(grids, height, width)[0])
+        return to_bytes(self.network.decode(grids, height, width)[0]).cpu()
 
     def displacement(self, sent: Indices, received: Indices) -> Tensor:
         """Distance ||e_i - e_j|| between the codewords sent and received, ``[n]``."""
         cells = [4 ** (4 - scale) for scale in self.network.config.unet.coarse_to_fine]
         counts = [len(sent) // sum(cells) * share for share in cells]
-        pairs = zip(torch.split(sent, counts), torch.split(received, counts), strict=True)
+        there = [torch.split(x.to(device_of(self.network)), counts) for x in (sent, received)]
+        pairs = zip(*there, strict=True)
         moved = [
             (book.codewords[i] - book.codewords[j]).square().sum(1).sqrt()
             for book, (i, j) in zip(self.network.books(), pairs, strict=True)
         ]
-        return torch.cat(moved)
+        return torch.cat(moved).cpu()

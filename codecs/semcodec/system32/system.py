@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from semcodec import weights
+from semcodec.device import device_of
 from semcodec.errors import WeightsError
 from semcodec.system32.backbone import STRIDE, Backbone
 from semcodec.system32.subvectors import join, nearest, split
@@ -96,7 +97,10 @@ class Codebooks:
 
 
 class System(nn.Module):
-    """A system that is used, not trained: pictures ``[B, 3, H, W]``, sides multiples of four."""
+    """A system that is used, not trained: pictures ``[B, 3, H, W]``, sides multiples of four.
+
+    The codebooks stay on the processor wherever the network is.
+    """
 
     def __init__(self, config: SystemConfig, backbone: Backbone, codebooks: Codebooks) -> None:
         """Put the parts together."""
@@ -108,8 +112,9 @@ class System(nn.Module):
     @torch.no_grad()
     def encode(self, pictures: Tensor) -> Tensor:
         """Sub-vectors ``[B, N, d]`` before quantisation."""
-        latents = self.backbone.encode(pictures.contiguous(memory_format=torch.channels_last))
-        return split(latents, self.config.dimension)
+        there = pictures.to(device_of(self.backbone))
+        latents = self.backbone.encode(there.contiguous(memory_format=torch.channels_last))
+        return split(latents, self.config.dimension).cpu()
 
     @torch.no_grad()
     def decode(self, vectors: Tensor, *, height: int, width: int) -> Tensor:
@@ -120,7 +125,8 @@ class System(nn.Module):
             height=height // STRIDE,
             width=width // STRIDE,
         )
-        return self.backbone.decode(latents.contiguous(memory_format=torch.channels_last))
+        there = latents.to(device_of(self.backbone))
+        return self.backbone.decode(there.contiguous(memory_format=torch.channels_last)).cpu()
 
     def tensors(self) -> dict[str, Tensor]:
         """By the names of the weight file."""

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from semcodec import weights
 from semcodec.codec import Image, IndexRun, Indices
+from semcodec.device import device_of
 from semcodec.pixels import to_bytes, to_unit
 from semcodec.restore import restore
 from semcodec.vq.vqvae import STRIDE, VqVae, VqVaeConfig
@@ -45,14 +46,14 @@ class VqVaeCodec:
     def encode(self, image: Image) -> Indices:
         """Indices ``[ceil(H/8) * ceil(W/8)]`` of an image ``[3, H, W]``."""
         _, height, width = image.shape
-        picture = to_unit(image)[None]
+        picture = to_unit(image.to(device_of(self.network)))[None]
         pad = (0, -width % STRIDE, 0, -height % STRIDE)
         with torch.no_grad():
             padded = F.pad(picture, pad, mode="replicate")
             latents = self.network.encode(padded.contiguous(memory_format=torch.channels_last))
             indices = self.network.codebook(latents).indices
         flat: Indices = indices.reshape(-1)
-        return flat
+        return flat.cpu()
 
     def decode(self, indices: Indices, height: int, width: int) -> Image:
         """The image ``[3, height, width]`` of its indices."""
@@ -63,12 +64,13 @@ class VqVaeCodec:
                 f"got {list(indices.shape)}"
             )
         with torch.no_grad():
-            vectors = self.network.codebook.lookup(indices.reshape(1, rows, columns))
+            there = indices.to(device_of(self.network))
+            vectors = self.network.codebook.lookup(there.reshape(1, rows, columns))
             picture = self.network.decode(vectors)[0]
-        return to_bytes(picture[:, :height, :width])
+        return to_bytes(picture[:, :height, :width]).cpu()
 
     def displacement(self, sent: Indices, received: Indices) -> Tensor:
         """Distance ||e_i - e_j|| between the codewords sent and received, ``[n]``."""
-        codewords = self.network.codebook.codewords
+        codewords = self.network.codebook.codewords.cpu()
         distance: Tensor = (codewords[sent] - codewords[received]).square().sum(1).sqrt()
         return distance
