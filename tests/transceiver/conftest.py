@@ -255,6 +255,14 @@ def finished(base: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> 
     return run_data(base, tmp_path_factory.mktemp("finished"))
 
 
+@pytest.fixture(scope="session")
+def sampled(base: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A run that kept what the report can show of the signal."""
+    samples = ["received", "equalized", "llrs", "symbols", "indices", "indices_hat"]
+    kept = {"taps": {"samples": samples, "per_point": 4096}, "stop.trials": 1}
+    return run_data(_changer(base)(**kept), tmp_path_factory.mktemp("sampled"))
+
+
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     """Run a command in this process: exit code, standard output, standard error."""

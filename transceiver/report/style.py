@@ -12,7 +12,8 @@ from transceiver.files import writable, write_whole
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette (2008), told apart also by colour-blind readers."""
 
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+"""One more than colours, so that an eighth codec has a pair of its own."""
 
 QUANTITIES = {
     "esn0_db": "Es/N0 [dB]",

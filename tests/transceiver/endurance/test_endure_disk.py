@@ -79,10 +79,10 @@ def test_no_space_for_figures_page_and_table(
     shutil.copytree(finished.folder, folder)
     ballast = _filled(disk, 20)
     for words, wanted in (
-        (_arguments(file, folder), "run.sqlite"),
         (("show", folder), "figures/psnr.png"),
         (("report", folder), "report.html"),
         (("export", folder), "results.csv"),
+        (_arguments(file, folder), "run.sqlite"),
     ):
         if words[0] == "export":
             ballast.write_bytes(ballast.read_bytes() + bytes(16 * 1024))

@@ -5,7 +5,7 @@ const element = (id) => document.getElementById(id);
 const runs = JSON.parse(element("runs-data").textContent);
 const pictures = JSON.parse(element("pictures-data").textContent);
 
-const MARKERS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x"];
+const MARKERS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star"];
 const COLOURS = {  // Okabe and Ito (2008), with a light and a dark neutral
   light: ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#333333"],
   dark: ["#56B4E9", "#FF8A3D", "#2FC79A", "#E39CC6", "#F0B429", "#3D8FD1", "#E8EBEE"],
@@ -57,7 +57,7 @@ function unpack(packed) {
 const colourOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const isDark = () => getComputedStyle(document.documentElement).colorScheme === "dark";
 const seriesColour = (one) => COLOURS[isDark() ? "dark" : "light"][one.place % 7];
-const seriesMarker = (one) => MARKERS[one.place % 7];
+const seriesMarker = (one) => MARKERS[one.place % MARKERS.length];
 
 // Plotly reads a little HTML in its texts; names are no HTML.
 const plainText = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");

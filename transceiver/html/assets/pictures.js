@@ -35,12 +35,27 @@ function side(name) {
   return `${name}: ${chosen.trim()}${note ? ` (${note})` : ""}`;
 }
 
+// What fits, but small pictures are not shown smaller than that.
+const leastWidth = (sent) => Math.max(sent.width, Math.min(320, element("viewport").clientWidth));
+
+// To the next larger (1) or smaller (-1) size; which of them what fits is depends on the picture.
+function stepZoom(turn) {
+  const sent = chosenRun().sent && pictures[chosenRun().sent];
+  if (!sent) return;
+  const widthOf = (zoom) => (zoom ? zoom * sent.width : Math.min(element("viewport").clientWidth, leastWidth(sent)));
+  const box = element("zoom");
+  const now = widthOf(Number(box.value));
+  const beyond = [...box.options].map((option) => [turn * (widthOf(Number(option.value)) - now), option.value])
+    .filter(([further]) => further > 0).sort((a, b) => a[0] - b[0]);
+  if (beyond.length) box.value = beyond[0][1];
+  resize();
+}
+
 function resize() {
   const sent = chosenRun().sent && pictures[chosenRun().sent];
   if (!sent) return;
   const zoom = Number(element("zoom").value);
-  const least = Math.max(sent.width, Math.min(320, element("viewport").clientWidth));
-  element("stage").style.width = zoom ? `${zoom * sent.width}px` : `min(100%, ${least}px)`;
+  element("stage").style.width = zoom ? `${zoom * sent.width}px` : `min(100%, ${leastWidth(sent)}px)`;
   element("stage").style.aspectRatio = `${sent.width} / ${sent.height}`;
   element("stage").classList.toggle("pixels", zoom > 1 || (!zoom && sent.width < 320));
 }
@@ -72,7 +87,7 @@ function drawSides() {
 
 function drawGallery() {
   const run = chosenRun();
-  const points = [...new Map(run.points.map((p) => [p.point, p])).values()].sort((a, b) => a.point - b.point);
+  const points = [...new Map(run.points.map((p) => [p.point, p])).values()].sort((a, b) => a.value - b.value);
   const head = make("tr", {}, make("th", { textContent: "" }),
     ...points.map((p) => make("th", { textContent: number(p.value, 6), scope: "col" })));
   const rows = run.codecs.map((codec) => make("tr", {}, make("th", { textContent: codec.name, scope: "row" }),
@@ -135,9 +150,6 @@ function initPictures() {
   for (const end of ["pointerup", "pointercancel"]) viewport.addEventListener(end, () => { moving = null; });
   viewport.addEventListener("keydown", (event) => {
     const turn = { "+": 1, "=": 1, "-": -1 }[event.key];
-    if (!turn) return;
-    const box = element("zoom");
-    box.selectedIndex = Math.min(box.options.length - 1, Math.max(0, box.selectedIndex + turn));
-    resize();
+    if (turn) stepZoom(turn);
   });
 }
