@@ -1,6 +1,6 @@
 """Source encodings kept on disk: the same rows, without encoding again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,14 +37,6 @@ def pictures(base: dict[str, Any], tmp_path: Path) -> Pictures:
     scenario = parse(base)
     assert scenario.images is not None
     return open_pictures(scenario.images, folder=tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def _entries(cache: EncodingCache) -> list[Path]:
@@ -120,9 +112,9 @@ def test_the_key_of_indices_tells_weights_and_arithmetic(
         keys.network_key(IndexSource(codec), pictures[1]),
         keys.network_key(IndexSource(replace(codec, sha256="0" * 64)), pictures[0]),
     ]
-    torch.set_num_threads(2)
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads + 1)
     found.append(keys.network_key(IndexSource(codec), pictures[0]))
-    torch.set_num_threads(1)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "other")
     found.append(keys.network_key(IndexSource(codec), pictures[0]))
     assert None not in found
@@ -261,7 +253,7 @@ def test_commands_take_the_cache_or_leave_it(
     file = tmp_path / "s.yaml"
     file.write_text(yaml.safe_dump(data, sort_keys=False))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    common = (file, "--no-figures", "--threads", 1, "--out")
+    common = (file, "--no-figures", "--out")
     assert call("run", *common, tmp_path / "a", "--no-cache")[0] == 0
     assert not default_folder().exists()
     assert call("run", *common, tmp_path / "b", "--cache", tmp_path / "own" / "deep")[0] == 0

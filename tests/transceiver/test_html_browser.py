@@ -1,6 +1,6 @@
 """The report in a real browser: headless Chromium of the system, driven by Playwright.
 
-Skipped without Playwright, or without `chromium`, `chromium-browser` or `google-chrome` on the PATH.
+Skipped without one of `chromium`, `chromium-browser` and `google-chrome` on the PATH.
 `REPORT_SHOTS=FOLDER` keeps pictures of what was tested.
 """
 
@@ -36,6 +36,22 @@ class Opened:
     complaints: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._asked)
+
+    def _said(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith(("data:", "blob:")):
+            self.asked.append(request.url)
+
+    def ready(self) -> None:
+        self.page.wait_for_selector("html[data-ready=yes]", state="attached")
+
     def text(self, selector: str) -> str:
         return str(self.page.locator(selector).inner_text())
 
@@ -62,41 +78,40 @@ def file(sampled: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def opened(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Open an address; at the end nothing was complained of or asked for."""
-    pages: list[Opened] = []
+    """Open a page; at the end nothing was complained of, or asked for but the page itself."""
+    pages: list[tuple[Opened, str]] = []
 
     def go(address: str, **how: Any) -> Opened:
         context = browser.new_context(**({"viewport": DESK} | how))
         found = Opened(context.new_page())
-        pages.append(found)
-        found.page.on(
-            "console",
-            lambda said: (
-                found.complaints.append(said.text) if said.type in ("error", "warning") else None
-            ),
-        )
-        found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
-        found.page.on(
-            "request",
-            lambda wanted: (
-                None if wanted.url.startswith(("data:", "blob:")) else found.asked.append(wanted.url)
-            ),
-        )
+        pages.append((found, address))
         found.page.goto(address)
-        found.page.wait_for_selector("html[data-ready=yes]", state="attached")
+        if address.endswith(".html"):
+            found.ready()
         return found
 
     yield go
-    for found in pages:
+    for found, address in pages:
         found.shown(request.node.name)
         assert found.complaints == []
-        assert len(found.asked) == 1, found.asked  # the page itself
+        assert all(asked.startswith(address) for asked in found.asked), found.asked
         found.page.context.close()
 
 
 def _choose(found: Opened, codec: str, point: int) -> None:
     found.page.select_option("#codec", codec)
     found.page.locator("#point").fill(str(point))
+
+
+def _fitting(found: Opened) -> None:
+    """Every chart is as wide as its box."""
+    found.page.wait_for_timeout(300)
+    widths = found.page.evaluate(
+        """() => [...document.querySelectorAll(".js-plotly-plot")].filter(c => c.clientWidth)
+             .map(c => [c.clientWidth, c.querySelector("svg.main-svg").clientWidth])"""
+    )
+    assert len(widths) >= 6
+    assert [drawn for _, drawn in widths] == [box for box, _ in widths]
 
 
 def test_curves_and_their_numbers(opened: Any, file: Path, sampled: Store) -> None:
@@ -133,6 +148,7 @@ def test_the_signal_of_a_point(opened: Any, file: Path) -> None:
     assert found.page.locator("#map-sent").is_visible()
     assert found.page.locator("#map-sent").evaluate("c => c.width * c.height") > 1
     found.page.locator("#signal").scroll_into_view_if_needed()
+    _fitting(found)
 
 
 def test_pictures_under_the_slider(opened: Any, file: Path) -> None:
@@ -203,6 +219,7 @@ def test_a_phone(opened: Any, file: Path) -> None:
         box = found.page.locator(part).first.bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= PHONE["width"] + 1, part
+    _fitting(found)
     found.page.locator("[data-tap=symbols]").tap()
     assert found.text("#tap h3").startswith("symbols")
 
@@ -231,26 +248,25 @@ def test_two_runs_beside_each_other(
     path = tmp_path / "both.html"
     path.write_text(report([sampled.folder, finished.folder]), encoding="utf-8")
     found = opened(path.as_uri())
-    names = found.page.locator("#metric-charts .chart").first.evaluate("c => c.data.map(t => t.name)")
+    names = found.page.locator("#metric-charts .chart").first.evaluate(
+        "c => c.data.map(t => t.name)"
+    )
     assert sum(name.endswith(": vq") for name in names) == 2
     assert found.page.locator("#run").is_visible()
     found.page.select_option("#run", "1")
     assert "not kept" in found.text("#tap")
 
 
-def test_served_runs_open(opened: Any, browser: Any, sampled: Store) -> None:
+def test_served_runs_open(opened: Any, sampled: Store) -> None:
     folder = sampled.folder
     with ReportServer(folder.parent, 0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            context = browser.new_context()
-            page = context.new_page()
-            page.goto(f"http://127.0.0.1:{server.server_port}/")
-            page.get_by_role("link", name=folder.name).first.click()
-            page.wait_for_selector("html[data-ready=yes]", state="attached")
-            assert page.locator("#metric-charts .chart").count() == 2
-            context.close()
+            found = opened(f"http://127.0.0.1:{server.server_port}/")
+            found.page.get_by_role("link", name=folder.name).first.click()
+            found.ready()
+            assert found.page.locator("#metric-charts .chart").count() == 2
         finally:
             server.shutdown()
             thread.join()

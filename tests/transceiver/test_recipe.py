@@ -33,7 +33,7 @@ def test_there_is_a_recipe() -> None:
     ("assignment", "line"),
     [
         ("model.codebook_size=1000", "model: codebook_size must be a power of two, got 1000"),
-        ("model.kind=vqgan", "model.kind: must be 'vqvae', got 'vqgan'"),
+        ("model.kind=vqgan", "model.kind: must be one of vqvae, system32, vq_deepsc, unet_jscc, "),
         ("learning_rate=0", "learning_rate: must be greater than 0, got 0"),
         ("data.crop=97", "data.crop: must be a multiple of 8, got 97"),
         ("data.train=[]", "data.train: must have at least 1 item"),

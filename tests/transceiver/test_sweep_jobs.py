@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from semcodec.errors import WeightsError
 from transceiver.encodings import EncodingCache
@@ -22,12 +21,8 @@ Run = Callable[..., Store]
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """As many threads in one process as in each of several."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def _no_worker_is_left() -> Iterator[None]:
     yield
-    torch.set_num_threads(before)
     assert multiprocessing.active_children() == []
 
 

@@ -20,10 +20,10 @@ __all__ = ["AnyRecipe", "check_ranks", "load_recipe", "train_recipe"]
 AnyRecipe: TypeAlias = VqVaeRecipe | SystemRecipe | PhotoRecipe
 
 _BY_KIND: Mapping[str, type[AnyRecipe]] = {
+    "vqvae": VqVaeRecipe,
     "system32": SystemRecipe,
     **dict.fromkeys(PHOTO_KINDS, PhotoRecipe),
 }
-"""Every other kind is left to `VqVaeRecipe`."""
 
 
 def load_recipe(path: Path, assignments: Sequence[str] = ()) -> AnyRecipe:
@@ -34,7 +34,9 @@ def load_recipe(path: Path, assignments: Sequence[str] = ()) -> AnyRecipe:
 def _parse(data: dict[str, Any]) -> AnyRecipe:
     model = data.get("model")
     kind = model.get("kind") if isinstance(model, dict) else None
-    recipe = _BY_KIND.get(kind, VqVaeRecipe) if isinstance(kind, str) else VqVaeRecipe
+    if isinstance(kind, str) and kind not in _BY_KIND:
+        raise ScenarioError(f"model.kind: must be one of {', '.join(_BY_KIND)}, got {kind}")
+    recipe = _BY_KIND[kind] if isinstance(kind, str) else VqVaeRecipe
     try:
         return recipe.model_validate(data)
     except ValidationError as error:

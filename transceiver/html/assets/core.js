@@ -100,10 +100,22 @@ function titled(title) {
   return { figure, chart };
 }
 
+// A chart follows its box, which also changes when others come to stand beside it.
+const sizes = new ResizeObserver((changed) => {
+  for (const { target } of changed) if (target.clientWidth && target.layout) Plotly.Plots.resize(target);
+});
+
+function watchSize(chart) {
+  if (chart.dataset.watched) return;
+  chart.dataset.watched = "yes";
+  sizes.observe(chart);
+}
+
 function draw(chart, traces, own, description) {
   chart.setAttribute("role", "group");
   chart.setAttribute("aria-label", description);
+  watchSize(chart);
   return Plotly.react(chart, traces, layout(own), {
-    responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"],
+    displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"],
   });
 }
