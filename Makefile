@@ -1,6 +1,6 @@
 # make demo   install and run the quickstart          make test   install with dev tools, run the suite
 # make check  format, lint, types, import contracts   make conformance   slow checks: statistics, damaged input
-# make docs   the site of docs/, as files in build/site     make test-ray   install with Ray, run the tests of runs on a cluster
+# make docs   the site of docs/, as files in build/site     make test-ray, make test-tensorflow   install with the extra, run its tests
 # make endurance   real runs killed, starved, damaged    make wheel-test   the wheel in empty environments (GB)
 # make bench  decoders and the whole link beside other packages, on one thread (about 10 min)
 
@@ -9,8 +9,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # CPU-only torch on Linux x86-64: make TORCH_INDEX=https://download.pytorch.org/whl/cpu demo
 TORCH_INDEX ?=
+# Processes of the suite, each of which computes on one thread
+TEST_JOBS ?= 2
 
-.PHONY: demo test test-ray check docs format conformance endurance wheel-test bench clean
+.PHONY: demo test test-ray test-tensorflow check docs format conformance endurance wheel-test bench clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, got " + sys.version.split()[0])'
@@ -31,7 +33,7 @@ demo: $(VENV)/.ready
 	$(BIN)/transceiver run scenarios/quickstart.yaml
 
 test: $(VENV)/.ready-dev
-	$(BIN)/python -m pytest -m "not conformance and not endurance"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile -m "not conformance and not endurance"
 
 $(VENV)/.ready-ray: $(VENV)/.ready-dev
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,ray]'
@@ -39,6 +41,13 @@ $(VENV)/.ready-ray: $(VENV)/.ready-dev
 
 test-ray: $(VENV)/.ready-ray
 	$(BIN)/python -m pytest tests/transceiver/test_ray_cluster.py
+
+$(VENV)/.ready-tensorflow: $(VENV)/.ready-dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,tensorflow]'
+	touch $@
+
+test-tensorflow: $(VENV)/.ready-tensorflow
+	$(BIN)/python -m pytest tests/codecs/test_tensorflow_program.py tests/transceiver/test_plugins.py
 
 conformance: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -m conformance
