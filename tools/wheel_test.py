@@ -4,8 +4,8 @@
     python tools/wheel_test.py --python python3.12 newest       another interpreter, one of the two
 
 ``newest`` takes what the bounds of ``pyproject.toml`` allow at most, ``lowest`` the lower bounds of
-all direct dependencies (`uv pip install --resolution lowest-direct`; without uv, which is taken
-from the package index, pip with the bounds as constraints). The environments follow one another
+all direct dependencies, as constraints; which versions came is compared with them. Uv installs
+them if it is on the path or in the package index, else pip. The environments follow one another
 and are deleted, as each takes gigabytes: on Linux the index's torch brings CUDA along.
 ``--torch-index`` names another index for torch (https://download.pytorch.org/whl/cpu).
 """
@@ -87,18 +87,15 @@ def install(
     wheel: Path, python: Path, where: Path, *, uv: Path | None, low: bool, index: str | None
 ) -> None:
     """The wheel with the newest or lowest direct dependencies into an environment."""
-    if uv is not None:
-        words: list[object] = [uv, "pip", "install", "--quiet", "--python", python]
-        words += ["--resolution", "lowest-direct" if low else "highest"]
-        if index:
-            words += ["--extra-index-url", index, "--index-strategy", "unsafe-best-match"]
-        call(*words, wheel, quiet=True)
-        return
     bounds = where / "constraints.txt"
     bounds.write_text("\n".join(map(lowest, DIRECT)) if low else "")
-    words = [python, "-m", "pip", "install", "--quiet", "--upgrade", "--constraint", bounds]
+    words: list[object] = [python, "-m", "pip", "install", "--upgrade"]
+    if uv is not None:
+        words = [uv, "pip", "install", "--python", python]
+    words += ["--quiet", "--constraint", bounds]
     if index:
         words += ["--extra-index-url", index]
+        words += ["--index-strategy", "unsafe-best-match"] if uv is not None else []
     call(*words, wheel, quiet=True)
 
 
@@ -118,15 +115,25 @@ def use(python: Path, folder: Path) -> None:
     print(f"quickstart: 21 rows, {len(written)} figures, {time.monotonic() - began:.0f} s")
 
 
-def versions(python: Path) -> str:
-    """Those of Python and the direct dependencies."""
+def versions(python: Path) -> list[str]:
+    """Those of the direct dependencies, as ``name==version``."""
     names = [name_of(requirement) for requirement in DIRECT]
     code = (
-        "import platform; from importlib.metadata import version; "
-        f"print('Python', platform.python_version(), *(f'{{n}} {{version(n)}}' for n in {names}), "
-        "sep=', ')"
+        "from importlib.metadata import version; "
+        f"print(*(f'{{n}}=={{version(n)}}' for n in {names}), sep='\\n')"
     )
-    return call(python, "-c", code, quiet=True).strip()
+    return call(python, "-c", code, quiet=True).split()
+
+
+def is_version(found: str, pinned: str) -> bool:
+    """Whether a version is the one of a pin, which may end sooner; a build's name is no part of it.
+
+    >>> is_version("torch==2.9.1+cpu", "torch==2.9.1"), is_version("rich==13.7.0", "rich==13.7")
+    (True, True)
+    >>> is_version("rich==13.70", "rich==13.7")
+    False
+    """
+    return re.sub(r"\+.*$", "", found) == pinned or re.sub(r"(\.0)+$", "", found) == pinned
 
 
 def find_uv(folder: Path) -> Path | None:
@@ -164,7 +171,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             call(chosen.python, "-m", "venv", environment)
             python = environment / "bin" / "python"
             install(wheel, python, folder, uv=uv, low=one == "lowest", index=chosen.torch_index)
-            print(f"{one}: {versions(python)}", flush=True)
+            found = versions(python)
+            print(f"{one}: Python", *call(python, "-V", quiet=True).split()[1:], *found, flush=True)
+            pinned = [lowest(requirement) for requirement in DIRECT]
+            others = [f for f, p in zip(found, pinned, strict=True) if not is_version(f, p)]
+            if one == "lowest" and others:
+                sys.exit(f"must be the lowest versions, got {', '.join(others)}")
             use(python, elsewhere)
             shutil.rmtree(environment)
             shutil.rmtree(elsewhere)

@@ -207,11 +207,12 @@ def test_a_gpu_is_for_the_workers_that_have_one(
 
 @with_ray
 def test_a_node_killed_in_the_middle_changes_no_row(
-    cluster: Any, base: dict[str, Any], run_in: Run, tmp_path: Path
+    cluster: Any, change: Any, run_in: Run, tmp_path: Path
 ) -> None:
     import ray
 
-    scenario = parse(base)
+    data = change(**{"stop.trials": 40})  # long enough that the node dies before the end
+    scenario = parse(data)
     assert scenario.images is not None
     said: list[str] = []
     killed: list[threading.Timer] = []
@@ -242,7 +243,7 @@ def test_a_node_killed_in_the_middle_changes_no_row(
     assert ", pictures " in death
     # Ray hears of the end of the process or of that of its node first
     assert ": its node died)" in death or ": its process died)" in death
-    assert _left(open_run(tmp_path / "run")) == _left(run_in(base))
+    assert _left(open_run(tmp_path / "run")) == _left(run_in(data))
 
 
 @with_ray
