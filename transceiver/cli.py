@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from transceiver.cli_execution import ThreadsOption, with_execution
 from transceiver.execution import Execution
 from transceiver.scenario.load import ScenarioError
 
@@ -28,100 +29,35 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of 
 SetOption = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Replace a key, e.g. stop.trials=1.")
 ]
-ThreadsOption = Annotated[
-    int | None, typer.Option(min=1, help="Threads of torch; without it, all cores.")
-]
-
-BatchOption = Annotated[
-    int, typer.Option(min=1, help="Frames carried at once: speed and memory, never numbers.")
-]
-JobsOption = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        help="Workers. Locally 1, and they share threads and memory; on a cluster as many as fit.",
-    ),
-]
-EngineOption = Annotated[
-    str, typer.Option(metavar="local|ray", help="Processes of this machine, or a Ray cluster.")
-]
-AddressOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Of the Ray cluster: auto, HOST:PORT, or local for one begun and ended here."
-    ),
-]
-WorkerCpusOption = Annotated[
-    int | None, typer.Option(min=1, help="CPUs of each worker on the cluster, and its threads; 1.")
-]
-DeviceOption = Annotated[
-    str,
-    typer.Option(metavar="cpu|cuda|auto", help="Where networks compute; auto: a GPU if there is."),
-]
-WorkerGpusOption = Annotated[
-    float | None, typer.Option(help="Share of a GPU that each worker on the cluster reserves; 1.")
-]
-FreshOption = Annotated[bool, typer.Option(help="Delete what the folder holds of a run.")]
-CacheOption = Annotated[
-    Path | None, typer.Option(help="Folder of source encodings; in the user's cache without it.")
-]
-KeepOption = Annotated[
-    bool, typer.Option("--use-cache/--no-cache", help="Take and keep source encodings there.")
-]
-CacheSizeOption = Annotated[
-    float, typer.Option(help="What the cache may take [GB]; the oldest entries are removed.")
-]
 
 
 @app.command()
+@with_execution
 def run(
     scenario: ScenarioArgument,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; runs/NAME without it.")
     ] = None,
-    batch: BatchOption = 16,
-    jobs: JobsOption = None,
-    threads: ThreadsOption = None,
-    fresh: FreshOption = False,
-    cache: CacheOption = None,
-    use_cache: KeepOption = True,
-    cache_gb: CacheSizeOption = 2.0,
-    engine: EngineOption = "local",
-    address: AddressOption = None,
-    worker_cpus: WorkerCpusOption = None,
-    device: DeviceOption = "cpu",
-    worker_gpus: WorkerGpusOption = None,
+    *,
+    execution: Execution,
     figures: Annotated[bool, typer.Option(help="Draw the figures at the end.")] = True,
     assign: SetOption = [],  # noqa: B006 - typer's way
 ) -> None:
     """Run a scenario; run it again to go on after an interruption."""
     from transceiver.commands import run_command
 
-    execution = Execution(
-        batch, threads, jobs, fresh, cache, use_cache, cache_gb, engine, address, worker_cpus,
-        device, worker_gpus,
-    )  # fmt: skip
     run_command(_out, _err, scenario, out, execution, figures=figures, assignments=assign)
 
 
 @app.command()
+@with_execution
 def reproduce(
     scenario: ScenarioArgument,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; runs/NAME without it.")
     ] = None,
-    batch: BatchOption = 16,
-    jobs: JobsOption = None,
-    threads: ThreadsOption = None,
-    fresh: FreshOption = False,
-    cache: CacheOption = None,
-    use_cache: KeepOption = True,
-    cache_gb: CacheSizeOption = 2.0,
-    engine: EngineOption = "local",
-    address: AddressOption = None,
-    worker_cpus: WorkerCpusOption = None,
-    device: DeviceOption = "cpu",
-    worker_gpus: WorkerGpusOption = None,
+    *,
+    execution: Execution,
     run_it: Annotated[
         bool, typer.Option("--run/--no-run", help="Run what is missing; else only evaluate.")
     ] = True,
@@ -130,10 +66,6 @@ def reproduce(
     """Run a paper's scenario, draw its figure and print whether its claims hold."""
     from transceiver.reproduce.command import reproduce_command
 
-    execution = Execution(
-        batch, threads, jobs, fresh, cache, use_cache, cache_gb, engine, address, worker_cpus,
-        device, worker_gpus,
-    )  # fmt: skip
     reproduce_command(_out, _err, scenario, out, execution, run=run_it, assignments=assign)
 
 
