@@ -152,17 +152,7 @@ class Crew(Generic[Order, Answer]):
         take: Callable[[int], Job[Order] | None],
         done: Callable[[Job[Order], Answer], None],
     ) -> None:
-        """Have jobs done until there are none; all processes have ended when this returns.
-
-        Args:
-            take: The next job for a worker, known by its number from 0; None if there is none
-                before another one is done.
-            done: Gets each job with its answer, as they come.
-
-        Raises:
-            WorkerError: Two workers died over the same job.
-            Exception: What a worker's task raised.
-        """
+        """See `transceiver.engine.Workers`; all processes have ended when this returns."""
         try:
             while True:
                 self._hand_out(take)
