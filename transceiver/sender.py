@@ -7,6 +7,7 @@ from math import inf
 import torch
 from torch import Tensor
 
+from phy.constellation import Constellation
 from phy.fading import NoFading
 from semcodec.codec import Image
 from semcodec.errors import BudgetError
@@ -61,6 +62,12 @@ class Sender:
     def adapts(self) -> bool:
         """Whether what is sent depends on the channel state."""
         return len(self.links) > 1 or self.link.allocator is not None
+
+    @property
+    def constellation(self) -> Constellation | None:
+        """That of all its symbols; None where they follow a plan or carry analog values."""
+        analog = isinstance(self.link.source, AnalogSource)
+        return None if self.adapts or analog else self.link.modulation
 
     def channel_states(self, noise_variance: float, fading: Sequence[torch.Generator]) -> Tensor:
         """Gamma ``[B]`` that plans follow, float64: |h|^2 / N0 of each frame.

@@ -200,6 +200,14 @@ def test_analog_values_become_symbols_of_unit_power(
     assert sender.decode_clean(sent).shape == picture.pixels.shape
 
 
+def test_only_indices_have_a_constellation(scenario: Any) -> None:
+    found = {name: sender.constellation for name, sender in build(parse(scenario())).items()}
+    assert found["jscc"] is found["unet_jscc"] is None
+    for name in ("vq_deepsc", "moc_rvq"):
+        assert found[name] is not None
+        assert found[name].name == build(parse(scenario()))[name].link.modulation.name
+
+
 def test_a_byte_codec_takes_the_symbols_of_an_analog_one(scenario: Any, picture: Picture) -> None:
     data = scenario()
     budget = {"kind": "symbols_of", "codec": "jscc"}

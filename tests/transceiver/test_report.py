@@ -130,6 +130,10 @@ def test_points_of_a_strip() -> None:
 
     few = [Row(p) for p in (0, 1, 1, 2)]
     assert chosen_points(few) == [(0, 0.0), (1, 10.0), (2, 20.0)]  # type: ignore[arg-type]
+    appended = Row(3)
+    appended.value = 5.0
+    found = chosen_points([*few, appended])  # type: ignore[list-item]
+    assert found == [(0, 0.0), (3, 5.0), (1, 10.0), (2, 20.0)]
     many = chosen_points([Row(p) for p in range(30)])  # type: ignore[misc]
     assert len(many) == 6
     assert (many[0][0], many[-1][0]) == (0, 29)

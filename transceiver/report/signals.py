@@ -19,7 +19,7 @@ _MOST_SYMBOLS = 2048
 
 def chosen_points(rows: Sequence[Row], most: int = _MOST_COLUMNS) -> list[tuple[int, float]]:
     """At most so many (point, value), evenly spread over the sweep."""
-    points = sorted({(r.point, r.value) for r in rows})
+    points = sorted({(r.point, r.value) for r in rows}, key=lambda point: (point[1], point[0]))
     if len(points) <= most:
         return points
     places = np.linspace(0, len(points) - 1, most).round().astype(int)
@@ -29,12 +29,16 @@ def chosen_points(rows: Sequence[Row], most: int = _MOST_COLUMNS) -> list[tuple[
 def constellation_figure(
     codec: str, rows: Sequence[Row], scenario: Scenario, sender: Sender, run: Path, path: Path
 ) -> Path | None:
-    """Received (above) and equalised (below) symbols at points of the sweep."""
+    """Received (above) and equalised (below) symbols at points of the sweep.
+
+    Over the constellation, where all symbols are of the same one.
+    """
     points = [(p, v) for p, v in chosen_points(rows) if "received" in _samples(run, codec, p)]
     if not points:
         return None
     figure = Figure(figsize=(1.9 * len(points) + 0.4, 4.3), layout="constrained")
     grid = figure.subplots(2, len(points), squeeze=False)
+    single = sender.constellation
     ideal = np.asarray(sender.link.modulation.points)
     reach = 1.6 * float(np.abs(np.concatenate([ideal.real, ideal.imag])).max())
     for column, (point, value) in enumerate(points):
@@ -44,7 +48,8 @@ def constellation_figure(
             z = samples[name][:_MOST_SYMBOLS]
             outside = int(np.sum(np.maximum(np.abs(z.real), np.abs(z.imag)) > reach))
             axes.plot(z.real, z.imag, ".", markersize=1.5, alpha=0.5, color="#0072B2")
-            axes.plot(ideal.real, ideal.imag, "+", markersize=3, color="#D55E00", linewidth=0.5)
+            if single:
+                axes.plot(ideal.real, ideal.imag, "+", markersize=3, color="#D55E00", linewidth=0.5)
             _square(axes, reach)
             if row == 0:
                 axes.set_title(at_point(scenario.sweep.quantity, value), fontsize=8)
@@ -52,7 +57,8 @@ def constellation_figure(
                 axes.set_ylabel(name, fontsize=8)
             if outside:
                 axes.set_xlabel(f"{outside} of {len(z)} outside", fontsize=6)
-    figure.suptitle(f"{scenario.name}, {codec}: {sender.link.modulation.name}", fontsize=9)
+    kind = single.name if single else "symbols of no single constellation"
+    figure.suptitle(f"{scenario.name}, {codec}: {kind}", fontsize=9)
     return save(figure, path)
 
 
